@@ -1,0 +1,3 @@
+"""resonance: a generative ambient audio engine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,193 @@
+"""What the engine promises a sound, and a sound the engine.
+
+A sound is one file with three things in it, read top to bottom:
+
+- a **patch**, what was asked for: a frozen dataclass of declared numbers (`Patch`);
+- a **rule**, what decides when and what (`Rule`); a sound that simply lasts needs none;
+- a **voice**, what sounds: it owns its arrays and its kernels' state (`Voice`).
+
+The engine gives both a `Span`: a stretch of the clock, in whole steps of 64 frames, with every control
+value at the steps' borders. How long a span is depends on who listens (live: short; to a file: long), and
+must not be heard: whatever a voice computes may depend on the absolute step, never on the span's length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from resonance import rng
+from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.tuning import Tuning
+from resonance.units import db, metres
+
+MAX_STEPS = 128
+"""No span is longer than this many steps (8192 frames): voices size their scratch by it."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What every sound and effect can be asked for. Subclasses add their own parameters."""
+
+    gain_db: float = db(0.0, -120.0, 24.0, "level in the mix")
+    send_db: float = db(-14.0, -120.0, 12.0, "level sent to the shared space")
+    distance_m: float = metres(4.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance")
+
+
+@dataclass(slots=True)
+class Event:
+    """Something that begins: a note, a stroke, a cloud, a single shard.
+
+    `frame` is absolute and exact. `level_db` is applied by the engine, voices read it for timbre only.
+    `detail` carries what only this sound understands. `sounds` is False for what is logged but starts no
+    voice of its own (the tones inside a phrase). The engine fills in `sound` and `name`.
+    """
+
+    frame: int
+    kind: str
+    pitch_hz: float | None = None
+    level_db: float = 0.0
+    duration_s: float = 0.0
+    rule: str = ""
+    follows: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    sounds: bool = True
+    key: int = 0
+    sound: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One beat of the heart: its frame, its number from the start of the piece, and the time to the next."""
+
+    frame: int
+    number: int
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a voice or a rule lives: the sample rate, its own chance, the tuning, and the user's recordings.
+
+    `recordings` are the files named by a patch field of kind "files", each float32 (2, frames) at `rate_hz`.
+    """
+
+    name: str
+    rate_hz: float
+    seed: int
+    tuning: Tuning
+    recordings: Sequence[F32] = ()
+
+    def stream(self, *names: str | int) -> np.random.Generator:
+        """Chance of this sound's own, by name."""
+        return rng.stream(self.seed, self.name, *names)
+
+    def key(self, *names: str | int) -> int:
+        """A 64-bit key of this sound's own, for kernels that hash."""
+        return rng.key(self.seed, self.name, *names)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the clock: `steps` grid steps from absolute frame `start` on.
+
+    `valence`, `energy`, `tension`, `presence` and every field are float64 of shape (steps + 1,).
+    `presence` is how much of the sound the score wants here, 0 to 1, crossfades included. `beats` are the
+    heart's beats in this span. `heard` holds the events of other sounds that begin in it.
+    """
+
+    start: int
+    steps: int
+    rate_hz: float
+    valence: F64
+    energy: F64
+    tension: F64
+    presence: F64
+    fields: Mapping[str, F64]
+    beats: Sequence[Beat] = ()
+    heard: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        return self.steps * GRID_FRAMES
+
+    @property
+    def step_s(self) -> float:
+        """How long one step lasts."""
+        return GRID_FRAMES / self.rate_hz
+
+    def __getitem__(self, name: str) -> F64:
+        """An own parameter's values at the steps' borders, shape (steps + 1,)."""
+        return self.fields[name]
+
+    def at(self, name: str, frame: int) -> float:
+        """An own parameter's value at the step in which `frame` lies."""
+        return float(self.fields[name][self.step_of(frame)])
+
+    def step_of(self, frame: int) -> int:
+        return min(max((frame - self.start) // GRID_FRAMES, 0), self.steps)
+
+    def after(self, step: int) -> Span:
+        """What is left of the span from its step `step` on."""
+        if step == 0:
+            return self
+        return replace(
+            self,
+            start=self.start + step * GRID_FRAMES,
+            steps=self.steps - step,
+            valence=self.valence[step:],
+            energy=self.energy[step:],
+            tension=self.tension[step:],
+            presence=self.presence[step:],
+            fields={name: values[step:] for name, values in self.fields.items()},
+        )
+
+
+class Voice:
+    """One thing that sounds. It is built once and started many times; it owns all its arrays.
+
+    `voices` is how many may sound at once: the pool's size. A `sustained` voice follows the score's
+    presence while it sounds; others ring on after their scene.
+    """
+
+    voices: ClassVar[int] = 8
+    sustained: ClassVar[bool] = False
+
+    def __init__(self, patch: Any, setting: Setting) -> None:
+        """Allocates everything it will ever need."""
+
+    def start(self, event: Event, span: Span) -> None:
+        """Begins anew. `span` starts with the grid step in which the event lies."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Is told to end: by a note off, or because its scene is over. It may ring on."""
+
+    def render(self, span: Span, out: F32) -> bool:
+        """Adds its sound to `out` (2, span.frames), which comes as zeros. False when it is over for good.
+
+        The engine shifts the result to the event's exact frame, and applies level, distance and send.
+        """
+        raise NotImplementedError
+
+
+class Rule:
+    """Decides when a sound begins, and as what.
+
+    `hears` names the sounds whose events it answers, found in `span.heard`. Events may lie beyond the
+    span: the engine keeps them until they are due. Onset rates are multiplied by `span.presence`, so
+    that nothing begins where the score does not want the sound. `label` names the rule in event logs.
+    """
+
+    hears: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, patch: Any, setting: Setting) -> None:
+        """Draws only from its setting's streams, a fixed number of draws an event."""
+
+    def events(self, span: Span) -> Iterable[Event]:
+        """The events that are decided in this span, in any order."""
+        raise NotImplementedError

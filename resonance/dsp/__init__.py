@@ -1,0 +1,82 @@
+"""Kernels: pure Python to read, native to run. They know nothing of sounds, scores, seeds or files.
+
+Conventions, held by every kernel of this folder:
+
+- state comes first, then parameters, the output last; outputs are added to, in place, unless the name
+  says otherwise; nothing is allocated inside a kernel;
+- audio is float32 of shape (channels, frames), and `frames` is a whole number of grid steps of 64;
+- a control is an array of shape (steps + 1, ...): row k is its value at the start of step k, row k + 1
+  at its end, and the kernel moves between them in a straight line; so the output is the same to the bit
+  however a span is cut into steps;
+- frequencies are in cycles a frame; only coefficient functions see `rate_hz`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from resonance.units import GRID_FRAMES
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+__all__ = ["F32", "F64", "GRID_FRAMES", "I64", "kernel", "kernels", "strict_kernel"]
+
+
+def _cache_folder() -> Path | None:
+    """A writable folder for compiled kernels, named by a digest of their sources; None where there is none.
+
+    numba's cache does not notice a change to a kernel that another file calls, so a new digest begins a
+    new folder. Source: measured, see docs/performance.md.
+    """
+    import platformdirs
+
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    name = f"kernels-{digest.hexdigest()}"
+    for parent in (platformdirs.user_cache_path("resonance"), Path(tempfile.gettempdir()) / "resonance"):
+        try:
+            (parent / name).mkdir(parents=True, exist_ok=True)
+            if os.access(parent / name, os.W_OK):
+                return parent / name
+        except OSError:
+            continue
+    return None
+
+
+CACHE_FOLDER = _cache_folder()
+if CACHE_FOLDER is not None:
+    numba.config.CACHE_DIR = str(CACHE_FOLDER)
+
+# Flags that keep output identical for every block size; full fastmath does not (docs/performance.md).
+_SAFE = {"contract", "nsz", "nnan", "ninf", "arcp"}
+kernels: list[Any] = []
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    dispatcher = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, **options)(function)
+    functools.update_wrapper(dispatcher, function)
+    kernels.append(dispatcher)
+    return dispatcher
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compiles a kernel at its first call, releases the GIL in it, and remembers it on disk."""
+    return _compiled(function, fastmath=_SAFE)
+
+
+def strict_kernel(function: Callable[..., Any]) -> Any:
+    """A kernel with exact IEEE arithmetic: for whatever has to notice a NaN."""
+    return _compiled(function)

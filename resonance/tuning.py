@@ -1,0 +1,73 @@
+"""Degrees to frequencies: which pitches a piece has, and how far they may be strained.
+
+A tuning is a list of just ratios within a period (the octave, usually) above a root. Degrees count from 0
+and run on through the periods: with seven ratios degree 7 is the octave of degree 0, degree -1 the seventh
+below it. A musician's "1 2 3 5 6" are degrees 0, 1, 2, 4, 5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from resonance.units import ratio_from_cents
+
+JUST = ("1/1", "9/8", "5/4", "4/3", "3/2", "5/3", "15/8")
+"""The just major scale of the dream. Source: Ptolemy's intense diatonic, as in Barbour 1951, p. 2."""
+
+
+def ratio(text: str | float) -> float:
+    """A ratio from "3/2", "2" or 1.5; raises ValueError where it is none or not above 0."""
+    try:
+        value = float(Fraction(text)) if isinstance(text, str) else float(text)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise ValueError(f"{text!r} is no ratio: write it as 3/2 or 1.5") from None
+    if not (math.isfinite(value) and value > 0.0):
+        raise ValueError(f"{text!r} is no ratio: it must be above 0")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The pitches of a piece: ascending `ratios` from 1 to under `period`, above `root_hz`."""
+
+    root_hz: float = 55.0
+    ratios: tuple[float, ...] = tuple(map(ratio, JUST))
+    period: float = 2.0
+
+    def hz(self, degree: int, octave: int = 0) -> float:
+        """The frequency of a degree, `octave` periods up."""
+        periods, step = divmod(degree, len(self.ratios))
+        return self.root_hz * self.ratios[step] * self.period ** (periods + octave)
+
+    def nearest(self, frequency_hz: float) -> int:
+        """The degree nearest to a frequency, by ear: in cents."""
+        around = round(len(self.ratios) * math.log(frequency_hz / self.root_hz, self.period))
+        reach = range(around - len(self.ratios), around + len(self.ratios) + 1)
+        return min(reach, key=lambda degree: abs(math.log(self.hz(degree) / frequency_hz)))
+
+    def note_hz(self, note: int) -> float:
+        """The pitch that a keyboard's note plays: the degree nearest to its equal-tempered pitch (A4 = 440)."""
+        return self.hz(self.nearest(440.0 * 2.0 ** ((note - 69) / 12.0)))
+
+
+def strained_hz(frequency_hz: float, tension: float, lean: float) -> float:
+    """A pitch pulled off its ratio by tension: home below 0.4, up to 45 cents off at 1.
+
+    `lean` (-1 to 1) says which way this tone leans and how far; it belongs to the tone, so that it comes
+    home from where it went. Below 0.4 the dream is in tune; 45 cents is near the quarter tone, the widest
+    that is still heard as the same degree.
+    """
+    strain = max(0.0, (tension - 0.4) / 0.6)
+    return frequency_hz * ratio_from_cents(45.0 * strain * lean)
+
+
+def scale(ratios: Sequence[str | float], root_hz: float = 55.0, period: str | float = 2.0) -> Tuning:
+    """A tuning from ratios as people write them, in any order; raises ValueError for what cannot be one."""
+    values = sorted({ratio(text) for text in ratios})
+    top = ratio(period)
+    if not values or values[0] != 1.0 or values[-1] >= top:
+        raise ValueError(f"ratios must begin with 1/1 and stay below the period {top:g}")
+    return Tuning(root_hz, tuple(values), top)
