@@ -1,0 +1,129 @@
+"""Adding voices up: levels, delays to the exact frame, the air between, and mono lows.
+
+`mix` is where the engine notices a voice that has gone wrong, before it reaches anything else.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel, strict_kernel
+
+LIMIT = 16.0
+"""+24 dBFS: a voice this loud has run away."""
+
+_LIMIT_BITS = int(np.float32(LIMIT).view(np.int32))
+_MAGNITUDE_BITS = 0x7FFFFFFF
+
+# Far under hearing, far over the smallest normal number: what is left of a state below it becomes zero.
+_SILENT = 1e-20
+
+
+@strict_kernel
+def mix(voice: F32, carry: F32, lag: int, gain: F64, send: F64, dry: F32, wet: F32) -> float:
+    """Adds a voice to the mix at its exact frame, and its send to the shared space.
+
+    `voice` (2, frames) sounds `lag` frames late, 0 to 63; `carry` (2, 64), state, holds what is still owed
+    between calls. `gain` and `send` (steps + 1,) are linear levels: `dry` gets voice · gain, `wet` gets
+    voice · gain · send. Returns the voice's peak before gain; or infinity, having added nothing and
+    forgotten what was owed, when a sample of it is not finite or over `LIMIT`.
+    """
+    # The bits of a float without its sign, read as a whole number, sort as magnitudes do, infinities and
+    # NaN on top; and a maximum of whole numbers is found many at a time.
+    bits = voice.view(np.int32)
+    loudest = np.int32(0)
+    for channel in range(2):
+        for i in range(voice.shape[1]):
+            loudest = max(loudest, np.int32(bits[channel, i] & _MAGNITUDE_BITS))
+    if loudest > _LIMIT_BITS:
+        carry[:, :] = 0.0
+        return math.inf
+
+    steps = voice.shape[1] // GRID_FRAMES
+    for channel in range(2):
+        for step in range(steps):
+            level = np.float32(gain[step])
+            slope = np.float32((gain[step + 1] - gain[step]) / GRID_FRAMES)
+            sent = np.float32(send[step])
+            sent_slope = np.float32((send[step + 1] - send[step]) / GRID_FRAMES)
+            begin = step * GRID_FRAMES
+            owed = lag if step == 0 else 0
+            for i in range(owed):
+                value = carry[channel, i] * (level + slope * np.float32(i))
+                dry[channel, i] += value
+                wet[channel, i] += value * (sent + sent_slope * np.float32(i))
+            for i in range(owed, GRID_FRAMES):
+                value = voice[channel, begin + i - lag] * (level + slope * np.float32(i))
+                dry[channel, begin + i] += value
+                wet[channel, begin + i] += value * (sent + sent_slope * np.float32(i))
+        for i in range(lag):
+            carry[channel, i] = voice[channel, voice.shape[1] - lag + i]
+    return float(np.int32(loudest).view(np.float32))
+
+
+@kernel
+def ramped(x: F32, gain: F64, out: F32) -> None:
+    """Adds `x` (2, frames) to `out` at a level that moves: `gain` (steps + 1,), linear."""
+    for channel in range(2):
+        for step in range(x.shape[1] // GRID_FRAMES):
+            level = np.float32(gain[step])
+            slope = np.float32((gain[step + 1] - gain[step]) / GRID_FRAMES)
+            begin = step * GRID_FRAMES
+            for i in range(GRID_FRAMES):
+                out[channel, begin + i] += x[channel, begin + i] * (level + slope * np.float32(i))
+
+
+@kernel
+def absorb(state: F64, cutoff: F64, x: F32) -> None:
+    """Dulls a sound as air does with distance: a one-pole low-pass on `x` (2, frames), in place.
+
+    `state` (2,); `cutoff` (steps + 1,) in cycles a frame, where it is 3 dB down; it is held within 0 and
+    0.49. Source: Zavalishin, The Art of VA Filter Design, 2018, ch. 3.10 (one-pole, trapezoidal).
+    """
+    for step in range(x.shape[1] // GRID_FRAMES):
+        before = math.tan(math.pi * min(max(cutoff[step], 0.0), 0.49))
+        now = math.tan(math.pi * min(max(cutoff[step + 1], 0.0), 0.49))
+        share = before / (1.0 + before)
+        slope = (now / (1.0 + now) - share) / GRID_FRAMES
+        left, right = state[0], state[1]
+        for i in range(step * GRID_FRAMES, (step + 1) * GRID_FRAMES):
+            left_move = share * (x[0, i] - left)
+            right_move = share * (x[1, i] - right)
+            x[0, i] = left + left_move
+            x[1, i] = right + right_move
+            left += 2.0 * left_move
+            right += 2.0 * right_move
+            share += slope
+        state[0] = left if abs(left) > _SILENT else 0.0
+        state[1] = right if abs(right) > _SILENT else 0.0
+
+
+@kernel
+def mono_below(state: F64, cutoff: float, x: F32) -> None:
+    """Draws the lows of `x` (2, frames) into the middle, in place: the side loses what lies under `cutoff`.
+
+    `state` (2,); `cutoff` in cycles a frame. The side's high-pass is a second-order Butterworth; the middle
+    is left alone. Source: Simper, Linear Trapezoidal Integrated SVF, 2013 (cytomic.com).
+    """
+    g = math.tan(math.pi * cutoff)
+    damping = math.sqrt(2.0)
+    a1 = 1.0 / (1.0 + g * (g + damping))
+    a2 = g * a1
+    a3 = g * a2
+    for step in range(x.shape[1] // GRID_FRAMES):
+        first, second = state[0], state[1]
+        for i in range(step * GRID_FRAMES, (step + 1) * GRID_FRAMES):
+            middle = 0.5 * (np.float64(x[0, i]) + x[1, i])
+            side = 0.5 * (np.float64(x[0, i]) - x[1, i])
+            rest = side - second
+            band = a1 * first + a2 * rest
+            low = second + a2 * first + a3 * rest
+            first = 2.0 * band - first
+            second = 2.0 * low - second
+            high = side - damping * band - low
+            x[0, i] = middle + high
+            x[1, i] = middle - high
+        state[0] = first if abs(first) > _SILENT else 0.0
+        state[1] = second if abs(second) > _SILENT else 0.0
