@@ -1,0 +1,1 @@
+"""Outputs: where the samples go. One file a port; they know nothing of sounds."""
