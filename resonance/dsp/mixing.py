@@ -54,10 +54,13 @@ def mix(voice: F32, carry: F32, lag: int, gain: F64, send: F64, dry: F32, wet: F
                 value = carry[channel, i] * (level + slope * np.float32(i))
                 dry[channel, i] += value
                 wet[channel, i] += value * (sent + sent_slope * np.float32(i))
-            for i in range(owed, GRID_FRAMES):
-                value = voice[channel, begin + i - lag] * (level + slope * np.float32(i))
-                dry[channel, begin + i] += value
-                wet[channel, begin + i] += value * (sent + sent_slope * np.float32(i))
+            own = voice[channel, begin + owed - lag : begin + GRID_FRAMES - lag]
+            near = dry[channel, begin + owed : begin + GRID_FRAMES]
+            far = wet[channel, begin + owed : begin + GRID_FRAMES]
+            for i in range(own.size):
+                value = own[i] * (level + slope * np.float32(owed + i))
+                near[i] += value
+                far[i] += value * (sent + sent_slope * np.float32(owed + i))
         for i in range(lag):
             carry[channel, i] = voice[channel, voice.shape[1] - lag + i]
     return float(np.int32(loudest).view(np.float32))
