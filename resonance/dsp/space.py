@@ -1,0 +1,305 @@
+"""The shared space: one reverberation for the whole piece, a feedback delay network of sixteen lines.
+
+What is sent in is thickened by allpasses, runs through sixteen delays between walls a few metres to a few
+hundred apart, and is mixed among them without loss at every turn; what a turn loses is set only by
+the reverberation times asked for. The delays drift slowly, each by its own clock, so no mode can ring.
+
+Everything moves in whole blocks of 64 frames, which every delay here is longer than.
+
+Source: Jot and Chaigne, Digital delay networks for designing artificial reverberators, AES 90, 1991 (the
+network and its absorption); Schroeder, Natural sounding artificial reverberation, JAES 10, 1962 (allpasses).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
+
+LINES = 16
+ALLPASSES = 4
+
+LOW_HZ = 250.0
+HIGH_HZ = 4000.0
+"""Where the reverberation time is half way from low to mid, and from mid to high."""
+
+SOUND_M_S = 343.0
+
+# Allpass delays of the left input in seconds; the right's are longer by _RIGHT. Their ratios avoid small
+# whole numbers, so echoes do not fall together. By ear, from 3 to 17 ms.
+_DIFFUSION_S = (0.0031, 0.0053, 0.0097, 0.0167)
+_RIGHT = 1.0927
+_DIFFUSION = np.float32(0.62)  # by ear: more rings, less leaves single echoes
+
+_DRIFT_S = 0.00012  # by ear: six frames at 48 kHz; at these speeds under two cents of vibrato a turn
+_TAPS = 8  # Lagrange; at 8 kHz and 48 kHz it loses at most 0.011 dB a turn, so T60 there stays true
+_BEFORE = _TAPS // 2 - 1
+
+_TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines orthonormal
+
+# Far under hearing, far over the smallest normal number: what is left below it becomes zero.
+_SILENT = np.float32(1e-18)
+
+
+class SpaceState(NamedTuple):
+    """All the network remembers. Rings hold a copy of their first two blocks after their end, for reads
+    across it; their lengths are whole blocks.
+    """
+
+    clock: I64  # (1,) absolute step, wrapped by nothing: rings wrap it by their own length
+    before: F32  # (2, ring) what came in, for the pre-delay
+    before_delay: I64  # (1,) frames
+    allpass: F32  # (2, ALLPASSES, ring)
+    allpass_delay: I64  # (2, ALLPASSES) frames
+    lines: F32  # (LINES, ring)
+    delay: F64  # (LINES,) frames, at rest
+    phase: F64  # (LINES,) of the drift, in cycles
+    drift: F64  # (2, LINES) cycles a step, depth in frames
+    warp: F64  # (2,) tan(pi f) of the crossovers
+    inward: F32  # (2, LINES) signs: input to line
+    outward: F32  # (2, LINES) signs over four: line to output
+    t60: F64  # (3,) frames: what `filters` was designed for
+    filters: F32  # (2, 7, LINES) now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
+    memory: F32  # (2, LINES) of the shelves
+    scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
+    taps: F32  # (2, _TAPS) of the read between samples, at a step's two borders
+
+
+def _ring_frames(delay_frames: float) -> int:
+    blocks = math.ceil(delay_frames / GRID_FRAMES) + 2
+    return (blocks + 2) * GRID_FRAMES
+
+
+def _two_signs(chance: np.random.Generator) -> F32:
+    """Two rows of signs that agree as often as not, so left and right share nothing in the mean."""
+    left = chance.permutation(np.repeat([1.0, -1.0], LINES // 2))
+    turn = np.empty(LINES)
+    for sign in (1.0, -1.0):
+        turn[left == sign] = chance.permutation(np.repeat([1.0, -1.0], LINES // 4))
+    return np.stack([left, left * turn]).astype(np.float32)
+
+
+def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.012) -> SpaceState:
+    """A silent space. `size_m` is the mean way of sound between two walls: 5 a chamber, 15 a hall, 30 vast.
+
+    Lines are from 0.55 to 1.6 times that long, evenly in their logarithm with some chance, and a prime
+    number of frames each. A seed gives another room of the same size. Raises ValueError for a size under
+    4 or over 100 metres, whose delays would be shorter than a block or too sparse.
+    """
+    if not 4.0 <= size_m <= 100.0:
+        raise ValueError(f"a space's size must be between 4 and 100 metres, not {size_m:g}")
+    chance = np.random.Generator(np.random.PCG64(seed))
+    spread = np.geomspace(0.55, 1.6, LINES) * (1.0 + 0.03 * chance.uniform(-1.0, 1.0, LINES))
+    delay = np.array([_prime_from(round(length)) for length in spread * size_m / SOUND_M_S * rate_hz])
+    depth = min(_DRIFT_S * rate_hz, 0.05 * delay.min())
+    allpass_s = np.array([_DIFFUSION_S, np.multiply(_DIFFUSION_S, _RIGHT)])
+    allpass_delay = np.array(
+        [[_prime_from(max(round(s * rate_hz), GRID_FRAMES)) for s in row] for row in allpass_s]
+    )
+    before_delay = round(predelay_s * rate_hz)
+    rates_hz = np.linspace(0.11, 0.53, LINES)[chance.permutation(LINES)]
+    return SpaceState(
+        clock=np.zeros(1, np.int64),
+        before=np.zeros((2, _ring_frames(before_delay)), np.float32),
+        before_delay=np.array([before_delay]),
+        allpass=np.zeros((2, ALLPASSES, _ring_frames(allpass_delay.max())), np.float32),
+        allpass_delay=allpass_delay,
+        lines=np.zeros((LINES, _ring_frames(delay.max() + depth + _TAPS)), np.float32),
+        delay=delay[chance.permutation(LINES)].astype(np.float64),
+        phase=chance.uniform(0.0, 1.0, LINES),
+        drift=np.stack([rates_hz * GRID_FRAMES / rate_hz, np.full(LINES, depth)]),
+        warp=np.tan(np.pi * np.array([LOW_HZ, HIGH_HZ]) / rate_hz),
+        inward=_two_signs(chance),
+        outward=_two_signs(chance) / np.float32(math.sqrt(LINES)),
+        t60=np.zeros(3),
+        filters=np.zeros((2, 7, LINES), np.float32),
+        memory=np.zeros((2, LINES), np.float32),
+        scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
+        taps=np.zeros((2, _TAPS), np.float32),
+    )
+
+
+def _prime_from(number: int) -> int:
+    """The first prime that is not less than `number`."""
+    while any(number % factor == 0 for factor in range(2, math.isqrt(number) + 1)):
+        number += 1
+    return number
+
+
+def space_coefficients(
+    t60_low_s: float | F64, t60_mid_s: float | F64, t60_high_s: float | F64, rate_hz: float
+) -> F64:
+    """The reverberation times a space takes, (…, 3) in frames, from seconds under 250 Hz, between, and
+    over 4 kHz.
+
+    Between bands the rate of decay, 1 / T60, moves as a first-order shelf does:
+    1 / T60(f) = 1/mid + (1/low - 1/mid) / (1 + (f/250)²) + (1/high - 1/mid) / (1 + (4000/f)²).
+    """
+    return (
+        np.stack(np.broadcast_arrays(t60_low_s, t60_mid_s, t60_high_s), axis=-1).astype(np.float64) * rate_hz
+    )
+
+
+@kernel
+def _absorption(delay: F64, warp: F64, t60: F64, filters: F32) -> None:
+    """Designs what every line loses in one turn: two first-order shelves that are self-similar in decibels.
+
+    Source: Jot 1991; shelves by the bilinear transform of (s + w·√g) / (s + w/√g), half way in dB at w.
+    """
+    for line in range(LINES):
+        # A decay of 60 dB in T60 is a factor of 10^(-3 delay / T60) a turn.
+        turn = -3.0 * math.log(10.0) * delay[line]
+        low = math.exp(turn * (1.0 / t60[0] - 1.0 / t60[1]))
+        middle = math.exp(turn / t60[1])
+        high = math.exp(turn * (1.0 / t60[2] - 1.0 / t60[1]))
+        zero, pole = warp[0] * math.sqrt(low), warp[0] / math.sqrt(low)
+        filters[0, line] = middle * (1.0 + zero) / (1.0 + pole)
+        filters[1, line] = middle * (zero - 1.0) / (1.0 + pole)
+        filters[2, line] = (pole - 1.0) / (1.0 + pole)
+        zero, pole = warp[1] / math.sqrt(high), warp[1] * math.sqrt(high)
+        scale = high * (1.0 + zero) / (1.0 + pole)
+        filters[3, line] = scale
+        filters[4, line] = scale * (zero - 1.0) / (1.0 + zero)
+        filters[5, line] = (pole - 1.0) / (1.0 + pole)
+        # What a turn loses is what has to come in for a steady sound to return as loud as it went in;
+        # half of it each from left and right.
+        filters[6, line] = math.sqrt(0.5 / (middle * middle) - 0.5)
+
+
+@kernel
+def _write(ring: F32, at: int, block: F32) -> None:
+    """Puts a block into a ring, and into the copy after its end where reads run across it."""
+    ring[at : at + GRID_FRAMES] = block
+    if at < 2 * GRID_FRAMES:
+        end = ring.size - 2 * GRID_FRAMES
+        ring[end + at : end + at + GRID_FRAMES] = block
+
+
+@kernel
+def _weights(place: float, taps: F32) -> None:
+    """Lagrange weights of eight samples, 0 to 7, for the value at `place` among them.
+
+    Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996, eq. 42.
+    """
+    for tap in range(_TAPS):
+        weight = 1.0
+        for other in range(_TAPS):
+            if other != tap:
+                weight *= (place - other) / (tap - other)
+        taps[tap] = weight
+
+
+@kernel
+def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
+    """Adds the reverberation of `x` (2, frames) to `out` (2, frames).
+
+    `t60` (steps + 1, 3), from `space_coefficients`, may move while it sounds. A steady sound returns about
+    as loud as it went in, whatever the T60; a mono one returns wide.
+    """
+    scratch, filters, taps = state.scratch, state.filters, state.taps
+    lows, highs = state.memory[0], state.memory[1]
+    for step in range(x.shape[1] // GRID_FRAMES):
+        now = state.clock[0] * GRID_FRAMES
+        state.clock[0] += 1
+        begin = step * GRID_FRAMES
+
+        if (state.t60 != t60[step]).any():
+            _absorption(state.delay, state.warp, t60[step], filters[0])
+            state.t60[:] = t60[step]
+        if (state.t60 != t60[step + 1]).any():
+            _absorption(state.delay, state.warp, t60[step + 1], filters[1])
+            state.t60[:] = t60[step + 1]
+        else:
+            filters[1] = filters[0]
+        filters[1] = (filters[1] - filters[0]) * np.float32(1.0 / GRID_FRAMES)
+
+        for channel in range(2):
+            thick = scratch[LINES + channel]
+            ring = state.before[channel]
+            length = ring.size - 2 * GRID_FRAMES
+            _write(ring, now % length, x[channel, begin : begin + GRID_FRAMES])
+            read = (now - state.before_delay[0]) % length
+            thick[:] = ring[read : read + GRID_FRAMES]
+            for allpass in range(ALLPASSES):
+                ring = state.allpass[channel, allpass]
+                length = ring.size - 2 * GRID_FRAMES
+                read = (now - state.allpass_delay[channel, allpass]) % length
+                late = ring[read : read + GRID_FRAMES]
+                fresh = scratch[0]
+                for i in range(GRID_FRAMES):
+                    fresh[i] = thick[i] + _DIFFUSION * late[i]
+                    fresh[i] = fresh[i] if abs(fresh[i]) > _SILENT else np.float32(0.0)
+                    thick[i] = late[i] - _DIFFUSION * fresh[i]
+                _write(ring, now % length, fresh)
+
+        length = state.lines.shape[1] - 2 * GRID_FRAMES
+        for line in range(LINES):
+            depth = state.drift[1, line]
+            delay = state.delay[line] + depth * math.sin(2.0 * math.pi * state.phase[line])
+            state.phase[line] = (state.phase[line] + state.drift[0, line]) % 1.0
+            delay_next = state.delay[line] + depth * math.sin(2.0 * math.pi * state.phase[line])
+            # The same eight samples serve the whole step: the delay moves by less than a hundredth of one.
+            whole = math.floor(0.5 * (delay + delay_next))
+            _weights(_BEFORE + 1 - (delay - whole), taps[0])
+            _weights(_BEFORE + 1 - (delay_next - whole), taps[1])
+            read = (now - whole - _BEFORE - 1) % length
+            late = scratch[line]
+            late[:] = np.float32(0.0)
+            for tap in range(_TAPS):
+                weight = taps[0, tap]
+                slope = (taps[1, tap] - weight) * np.float32(1.0 / GRID_FRAMES)
+                heard = state.lines[line, read + tap : read + tap + GRID_FRAMES]
+                for i in range(GRID_FRAMES):
+                    late[i] += heard[i] * (weight + slope * np.float32(i))
+
+        for i in range(GRID_FRAMES):
+            moved = np.float32(i)
+            for line in range(LINES):
+                value = scratch[line, i]
+                shelved = (filters[0, 0, line] + moved * filters[1, 0, line]) * value + lows[line]
+                lows[line] = (filters[0, 1, line] + moved * filters[1, 1, line]) * value - (
+                    filters[0, 2, line] + moved * filters[1, 2, line]
+                ) * shelved
+                value = (filters[0, 3, line] + moved * filters[1, 3, line]) * shelved + highs[line]
+                highs[line] = (filters[0, 4, line] + moved * filters[1, 4, line]) * shelved - (
+                    filters[0, 5, line] + moved * filters[1, 5, line]
+                ) * value
+                scratch[line, i] = value
+        for line in range(LINES):
+            lows[line] = lows[line] if abs(lows[line]) > _SILENT else np.float32(0.0)
+            highs[line] = highs[line] if abs(highs[line]) > _SILENT else np.float32(0.0)
+
+        for channel in range(2):
+            heard = out[channel, begin : begin + GRID_FRAMES]
+            for line in range(LINES):
+                sign = state.outward[channel, line]
+                late = scratch[line]
+                for i in range(GRID_FRAMES):
+                    heard[i] += sign * late[i]
+
+        # Hadamard's matrix by butterflies: every line to every line, and no energy lost.
+        span = 1
+        while span < LINES:
+            for pair in range(LINES // 2):
+                first = scratch[pair // span * 2 * span + pair % span]
+                second = scratch[pair // span * 2 * span + pair % span + span]
+                for i in range(GRID_FRAMES):
+                    total = first[i] + second[i]
+                    second[i] = first[i] - second[i]
+                    first[i] = total
+            span *= 2
+
+        for line in range(LINES):
+            level, slope = filters[0, 6, line], filters[1, 6, line]
+            from_left, from_right = state.inward[0, line], state.inward[1, line]
+            turned = scratch[line]
+            for i in range(GRID_FRAMES):
+                came = from_left * scratch[LINES, i] + from_right * scratch[LINES + 1, i]
+                turned[i] = _TURN * turned[i] + (level + slope * np.float32(i)) * came
+                turned[i] = turned[i] if abs(turned[i]) > _SILENT else np.float32(0.0)
+            _write(state.lines[line], now % length, turned)
+
+        filters[0] += filters[1] * np.float32(GRID_FRAMES)
