@@ -1,0 +1,589 @@
+"""A score's text to frozen objects. Every mistake in it becomes one line: file, line, key, found, expected."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from resonance import effects as all_effects
+from resonance import sounds as all_sounds
+from resonance.score import lines as source
+from resonance.score import recordings
+from resonance.score.curves import MOST_POINTS, Curve
+from resonance.score.piece import (
+    ARC,
+    LEAST_S,
+    MOST_S,
+    MOST_SCENES,
+    RATES_HZ,
+    SCENE,
+    WHOLE,
+    EffectPart,
+    Scene,
+    Score,
+    ScoreError,
+    SoundPart,
+    digest,
+)
+from resonance.score.words import nearest, read_time
+from resonance.sounds import Sound, SoundError
+from resonance.tuning import JUST, Tuning, scale
+from resonance.units import Parameter, parameters
+
+MOST_BYTES = 256_000
+"""The longest score. The standard reader takes half a second for the worst text of this length."""
+
+MOST_PROBLEMS = 50
+MOST_RATIOS = 128
+LONGEST_WORDS = 500
+
+SCENE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+# Short on purpose: a ratio with an exponent could ask for a number that fills the memory.
+RATIO = re.compile(r"[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,9})?")
+
+_POSITION = Parameter("number", "", 0.0, 0.0, 1.0, "where in the scene")
+
+
+def _preset_folder() -> Path:
+    """Inside the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    return next((p for p in (package / "presets", package.parent / "presets") if p.is_dir()), package)
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of the presets."""
+    return tuple(sorted(path.stem for path in _preset_folder().glob("*.toml")))
+
+
+def preset_path(name: str) -> Path:
+    """The file of a preset; raises ScoreError where there is none of that name."""
+    if name not in preset_names():
+        guess = nearest(name, preset_names()) or "; give a preset's name, or the path of a .toml file"
+        raise ScoreError([f"no preset {_shown(name)}{guess}"])
+    return _preset_folder() / f"{name}.toml"
+
+
+def load(name_or_path: str | Path, *, allow_code: bool = False) -> Score:
+    """The score of a preset's name or a file's path; raises ScoreError with every mistake in it.
+
+    `allow_code` lets it use sounds of the player's own, whose files are run.
+    """
+    path = _path(name_or_path)
+    shown = _shown_path(path)
+    text = _text(path, shown)
+    return _Reading(path, shown, text, _document(text, shown), allow_code).score()
+
+
+def _path(name_or_path: str | Path) -> Path:
+    if isinstance(name_or_path, Path):
+        return name_or_path
+    is_name = not name_or_path.endswith(".toml") and Path(name_or_path).name == name_or_path
+    if is_name and (name_or_path in preset_names() or not os.path.lexists(name_or_path.replace("\0", ""))):
+        return preset_path(name_or_path)
+    return Path(name_or_path)
+
+
+def _shown_path(path: Path) -> str:
+    """The path as messages show it: short where it lies in the current folder, always on one line."""
+    here = os.getcwd() + os.sep
+    shown = str(path).removeprefix(here)
+    return shown if shown.isprintable() else repr(shown)
+
+
+def _text(path: Path, shown: str) -> str:
+    """The file's text; looks at what it is before it opens it, since opening a pipe can hang."""
+    try:
+        about = path.stat()
+        if stat.S_ISDIR(about.st_mode):
+            raise ScoreError([f"{shown}: is a folder; give the path of a .toml file"])
+        if not stat.S_ISREG(about.st_mode):
+            raise ScoreError([f"{shown}: is no plain file; give the path of a .toml file"])
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1) if about.st_size <= MOST_BYTES else b""
+    except FileNotFoundError:
+        raise ScoreError([f"{shown}: there is no such file"]) from None
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "its name holds a NUL"
+        raise ScoreError([f"{shown}: cannot be read: {said}"]) from None
+    if about.st_size > MOST_BYTES or len(data) > MOST_BYTES:
+        size = max(about.st_size, len(data))
+        raise ScoreError([f"{shown}: has {size} bytes; a score has at most {MOST_BYTES}"])
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ScoreError([f"{shown}:1: begins with a byte order mark; save it as UTF-8 without one"])
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ScoreError([f"{shown}:{line}: is not UTF-8; save it as UTF-8"]) from None
+
+
+def _document(text: str, shown: str) -> dict[str, Any]:
+    """The text as TOML, at first only tables, lists and plain values."""
+    overlong = source.overlong_key(text)
+    if overlong is not None:
+        raise ScoreError([f"{shown}:{overlong}: a key has at most {source.MOST_DOTS} dots"])
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ScoreError([f"{shown}:1: its lists or tables lie too deep in one another"]) from None
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        where = re.search(r" \(at line (\d+), column (\d+)\)$", said)
+        line = int(where[1]) if where else text.count("\n") + 1
+        what = said[: where.start()] if where else said
+        column = f", column {where[2]}" if where else ""
+        raise ScoreError([f"{shown}:{line}: is no TOML: {_clipped(what, 160)}{column}"]) from None
+    except ValueError:
+        digits = re.search(r"[0-9_]{1000}", text)
+        line = text.count("\n", 0, digits.start()) + 1 if digits else 1
+        raise ScoreError([f"{shown}:{line}: a number has too many digits"]) from None
+
+
+def _clipped(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _shown(value: object) -> str:
+    """A value as messages quote it: short, printable and on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= 64 else f"a number of {value.bit_length()} bits"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, str):
+        return repr(_clipped(value, 60))
+    return (
+        "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a date or a time"
+    )
+
+
+def _shown_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else repr(_clipped(key, 60))
+
+
+class _Reading:
+    """One reading of one score: gathers its mistakes as it goes along. `at` is always the way to a value."""
+
+    def __init__(self, path: Path, shown: str, text: str, document: dict[str, Any], allow_code: bool) -> None:
+        self.path = path
+        self.folder = Path(os.path.abspath(path.parent)).resolve()
+        self.shown = shown
+        self.text = text
+        self.document = document
+        self.allow_code = allow_code
+        self.problems: list[tuple[int, str]] = []
+        self.built_in = all_sounds.names()
+        self.found: dict[str, Sound | None] = {}  # by name; None for one whose mistake is noted
+        self.contents: dict[str, str] = {}
+        self.effects = all_effects.catalogue()
+
+    # What is wrong, and where
+
+    @functools.cached_property
+    def lines(self) -> dict[source.Path, int]:
+        return source.lines(self.text)
+
+    def wrong(self, at: source.Path, said: str) -> None:
+        """Notes a mistake; gives up where there are too many to be worth reading."""
+        line = source.line_of(at, self.lines)
+        self.problems.append((line, f"{self.shown}:{line}: {said}"))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise self.error()
+
+    def error(self) -> ScoreError:
+        return ScoreError([said for _, said in sorted(self.problems, key=lambda problem: problem[0])])
+
+    def wrong_value(self, at: source.Path, value: object, expected: str, unit: str = "") -> None:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        measured = f" {unit}" if unit and is_number else ""
+        self.wrong(at, f"{self.key(at)} is {_shown(value)}{measured}; it must be {expected}")
+
+    def key(self, at: source.Path) -> str:
+        """The way to a value as a composer would say it: "scene base: sounds.drone.glow"."""
+        keys = [_shown_key(key) for key in at if isinstance(key, str)]
+        if at[:1] == ("scene",) and len(at) > 1:
+            return ": ".join([self.scene_label(at), ".".join(keys[1:])]).removesuffix(": ")
+        return ".".join(keys)
+
+    def scene_label(self, at: source.Path) -> str:
+        number = at[1]
+        assert isinstance(number, int)
+        name = self.document["scene"][number].get("name")
+        named = isinstance(name, str) and SCENE_NAME.fullmatch(name)
+        return f"scene {name}" if named else f"scene {number + 1}"
+
+    def unknown(self, at: source.Path, name: str, kind: str, known: Iterable[str], around: str) -> None:
+        """Notes a name that is none of `known`, in what is called `around`."""
+        guess = nearest(name, known) or f"; there are {', '.join(sorted(known))}"
+        self.wrong(at, f"{around + ': ' if around else ''}no {kind} {_shown(name)}{guess}")
+
+    def refuse_unknown(self, at: source.Path, table: Mapping[str, Any], known: Iterable[str]) -> None:
+        for key in table:
+            if key not in known:
+                self.unknown((*at, key), key, "key", known, around=self.key(at))
+
+    # Values. Each gives None, or its default, where it noted a mistake.
+
+    def number(self, at: source.Path, value: object, parameter: Parameter) -> Any:
+        if not parameter.allows(value):
+            self.wrong_value(at, value, parameter.expected(), parameter.unit)
+            return None
+        return float(value) if parameter.kind == "number" else value  # type: ignore[arg-type]
+
+    def words(self, at: source.Path, default: str) -> str:
+        value = self.document.get(str(at[-1]), default)
+        if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_WORDS:
+            self.wrong_value(at, value, f"a line of at most {LONGEST_WORDS} characters")
+            return default
+        return value
+
+    def time(self, at: source.Path, value: object, parameter: Parameter) -> float | None:
+        if isinstance(value, str):
+            try:
+                value = read_time(value)
+            except ValueError as error:
+                self.wrong(at, f"{self.key(at)}: {error}")
+                return None
+        if not parameter.allows(value):
+            self.wrong_value(at, value, f'{parameter.expected()}, or a text like "1:30"', parameter.unit)
+            return None
+        return float(value)  # type: ignore[arg-type]
+
+    def curve(self, at: source.Path, value: object, parameter: Parameter) -> Curve | None:
+        """A number; a list of them, evenly spaced; or a list of (position, value) pairs."""
+        if not isinstance(value, list):
+            number = self.number(at, value, parameter)
+            return None if number is None else Curve.of(number)
+        if not value or len(value) > MOST_POINTS:
+            self.wrong(at, f"{self.key(at)} has {len(value)} points; a curve has 1 to {MOST_POINTS}")
+            return None
+        if not any(isinstance(point, list) for point in value):
+            numbers = [self.number((*at, i), point, parameter) for i, point in enumerate(value)]
+            return None if None in numbers else Curve.of(*numbers)
+        points = [self.point((*at, i), point, parameter) for i, point in enumerate(value)]
+        if None in points:
+            return None
+        for i in range(1, len(points)):
+            before, now = points[i - 1][0], points[i][0]
+            if not before < now:
+                said = f"position {_shown(now)} comes after {_shown(before)}; positions must ascend"
+                self.wrong((*at, i), f"{self.key(at)}: {said}")
+                return None
+        return Curve(tuple(points))
+
+    def point(self, at: source.Path, value: object, parameter: Parameter) -> Any:
+        if not isinstance(value, list) or len(value) != 2:
+            self.wrong_value(at, value, "all numbers, or all pairs [position, value]")
+            return None
+        if not _POSITION.allows(value[0]):
+            self.wrong(
+                at, f"{self.key(at)}: position is {_shown(value[0])}; it must be {_POSITION.expected()}"
+            )
+            return None
+        number = self.number((*at, 1), value[1], parameter)
+        return None if number is None else (float(value[0]), number)
+
+    def table(self, at: source.Path, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self.wrong_value(at, value, "a table")
+            return {}
+        return value
+
+    def file(self, at: source.Path, value: object) -> Path | None:
+        """A file that lies in the score's folder, or under it."""
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST_WORDS:
+            self.wrong_value(at, value, "the name of a file")
+            return None
+        try:
+            path = (self.folder / value).resolve()
+            inside = path.is_relative_to(self.folder) and not Path(value).is_absolute()
+            there = inside and path.is_file()
+        except (OSError, RuntimeError):
+            inside, there = True, False
+        if not inside:
+            self.wrong(
+                at,
+                f"{self.key(at)}: {_shown(value)} leads out of the score's folder; put it beside the score",
+            )
+        elif not there:
+            self.wrong(at, f"{self.key(at)}: there is no file {_shown(value)} beside the score")
+        return path if there else None
+
+    def content(self, name: str, path: Path) -> None:
+        """Makes a file part of the score's digest."""
+        with path.open("rb") as file:
+            self.contents[name] = hashlib.file_digest(file, "blake2b").hexdigest()
+
+    # Fields of sounds and effects
+
+    def fields(
+        self, at: source.Path, table: dict[str, Any], declared: dict[str, Parameter]
+    ) -> dict[str, Any]:
+        """The fields that a table sets for the whole piece: no curves."""
+        self.refuse_unknown(at, table, declared)
+        found: dict[str, Any] = {}
+        for name, value in table.items():
+            parameter, here = declared.get(name), (*at, name)
+            if parameter is None:
+                continue
+            if parameter.kind == "files":
+                found[name] = self.files(here, value)
+            elif parameter.follows_curves and isinstance(value, list):
+                self.wrong_value(here, value, f"{parameter.expected()}; curves belong in scenes")
+            else:
+                found[name] = self.number(here, value, parameter)
+        return found
+
+    def files(self, at: source.Path, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > recordings.MOST_FILES:
+            self.wrong_value(at, value, f"a list of at most {recordings.MOST_FILES} audio files")
+            return ()
+        for i, name in enumerate(value):
+            path = self.file((*at, i), name)
+            if path is None:
+                continue
+            try:
+                recordings.check(path)
+                self.content(name, path)
+            except (recordings.RecordingError, OSError) as error:
+                said = error.strerror if isinstance(error, OSError) else error
+                self.wrong((*at, i), f"{self.key(at)}: {_shown(name)} {said}")
+        return tuple(value)
+
+    def curves(
+        self, at: source.Path, table: dict[str, Any], declared: dict[str, Parameter]
+    ) -> dict[str, Curve]:
+        """The fields that a scene sets: numbers and curves."""
+        self.refuse_unknown(at, table, declared)
+        found = {}
+        for name, value in table.items():
+            parameter, here = declared.get(name), (*at, name)
+            if parameter is None:
+                continue
+            if not parameter.follows_curves:
+                self.wrong(
+                    here, f"{self.key(here)} is fixed while a piece plays; set it in [{at[-2]}.{at[-1]}]"
+                )
+                continue
+            curve = self.curve(here, value, parameter)
+            if curve is not None:
+                found[name] = curve
+        return found
+
+    # The parts of a score
+
+    def score(self) -> Score:
+        whole = self.document
+        known = {"format", "title", "about", "rate_hz", "tuning", "sounds", "scene", *WHOLE, *self.effects}
+        if whole.get("format") != 1 or isinstance(whole["format"], bool):
+            said = f"is {_shown(whole['format'])}" if "format" in whole else "is missing"
+            self.wrong(("format",), f"format {said}; write format = 1")
+        self.refuse_unknown((), whole, known)
+        numbers = {
+            name: self.number((name,), whole[name], parameter) if name in whole else parameter.default
+            for name, parameter in WHOLE.items()
+        }
+        rate_hz = whole.get("rate_hz", 48_000)
+        if isinstance(rate_hz, bool) or rate_hz not in RATES_HZ:
+            self.wrong_value(("rate_hz",), rate_hz, f"one of {', '.join(map(str, RATES_HZ))}", "Hz")
+        title, about = self.words(("title",), self.path.stem), self.words(("about",), "")
+        tuning = self.tuning(numbers["root_hz"])
+        tables = self.sound_tables()
+        parts = {
+            name: EffectPart(
+                patch, self.fields((name,), self.table((name,), whole.get(name, {})), parameters(patch))
+            )
+            for name, patch in self.effects.items()
+        }
+        scenes = self.scenes(numbers)
+        sounds = self.sound_parts(tables, scenes)
+        if self.problems:
+            raise self.error()
+        heard = (numbers["seed"], int(rate_hz), tuning, scenes, sounds, parts, self.contents)
+        return Score(
+            name=self.path.stem,
+            path=self.path,
+            title=title,
+            about=about,
+            seed=numbers["seed"],
+            rate_hz=int(rate_hz),
+            tuning=tuning,
+            bpm=numbers["bpm"],
+            breath_hz=numbers["breath_hz"],
+            scenes=scenes,
+            sounds=sounds,
+            effects=parts,
+            digest=digest(*heard),
+        )
+
+    def tuning(self, root_hz: float | None) -> Tuning:
+        value = self.document.get("tuning", list(JUST))
+        expected = 'a list of ratios like ["1/1", "5/4", "3/2"]'
+        if isinstance(value, str) and value.endswith((".scl", ".kbm")):
+            self.wrong_value(("tuning",), value, f"{expected}; tuning files are not read yet")
+        elif not isinstance(value, list) or not 0 < len(value) <= MOST_RATIOS:
+            self.wrong_value(("tuning",), value, f"{expected}, at most {MOST_RATIOS}")
+        else:
+            for i, ratio in enumerate(value):
+                number = isinstance(ratio, (int, float)) and not isinstance(ratio, bool)
+                if not number and not (isinstance(ratio, str) and RATIO.fullmatch(ratio)):
+                    self.wrong_value(("tuning", i), ratio, expected)
+                    return Tuning()
+            try:
+                return scale(value, root_hz or Tuning().root_hz)
+            except ValueError as error:
+                self.wrong(("tuning",), f"tuning: {_clipped(str(error), 120)}")
+        return Tuning()
+
+    def sound_tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of [sounds.X], and in `found` the player's own sounds, before any field is read."""
+        value = self.document.get("sounds", {})
+        if isinstance(value, list):
+            for i, file in enumerate(value):
+                name = Path(file).stem if isinstance(file, str) else ""
+                self.own_sound(("sounds", i), name, file)
+            return {}
+        found = {}
+        for name, table in self.table(("sounds",), value).items():
+            fields = dict(self.table(("sounds", name), table))
+            if "code" in fields:
+                self.own_sound(("sounds", name, "code"), name, fields.pop("code"))
+            found[name] = fields
+        return found
+
+    def own_sound(self, at: source.Path, name: str, file: object) -> None:
+        if name in self.found or name in self.built_in:
+            self.wrong(at, f"{self.key(at)}: there is a sound {_shown(name)} already; choose another name")
+            return
+        self.found[name] = None
+        if not self.allow_code:
+            said = f"{_shown(file)} is code, which is run only where you allow it: add --allow-code"
+            self.wrong(at, f"{self.key(at)}: {said}")
+            return
+        path = self.file(at, file)
+        if path is None:
+            return
+        try:
+            self.found[name] = all_sounds.own_sound(path)
+            self.content(name, path)
+        except (SoundError, OSError) as error:
+            self.wrong(at, f"{self.key(at)}: {error}")
+
+    def sound(self, at: source.Path, name: str) -> Sound | None:
+        """The sound of a name; a name that is not one is noted where it stands."""
+        if name in self.found:
+            return self.found[name]
+        if name not in self.built_in:
+            around = self.key(at[:2]) if at[0] == "scene" else ""
+            self.unknown(at, name, "sound", (*self.built_in, *self.found), around)
+            return None
+        self.found[name] = None
+        try:
+            self.found[name] = all_sounds.sound(name)
+        except SoundError as error:
+            self.wrong(at, str(error))
+        return self.found[name]
+
+    def sound_parts(
+        self, tables: dict[str, dict[str, Any]], scenes: tuple[Scene, ...]
+    ) -> dict[str, SoundPart]:
+        """Every sound that the score names, by name, so that their order is the same however it is written."""
+        found = {}
+        for name in sorted({*tables, *self.found, *(name for scene in scenes for name in scene.sounds)}):
+            definition = self.sound(("sounds", name), name)
+            if definition is not None:
+                fields = self.fields(("sounds", name), tables.get(name, {}), definition.parameters)
+                found[name] = SoundPart(definition, fields)
+        return found
+
+    def scenes(self, whole: Mapping[str, Any]) -> tuple[Scene, ...]:
+        value = self.document.get("scene", [])
+        if isinstance(value, dict):
+            self.wrong(("scene",), "scene is one table; write [[scene]], in double brackets")
+            return ()
+        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            self.wrong_value(("scene",), value, "[[scene]] tables")
+            return ()
+        if not 0 < len(value) <= MOST_SCENES:
+            self.wrong(
+                ("scene",), f"there are {len(value)} scenes; write 1 to {MOST_SCENES} [[scene]] tables"
+            )
+            return ()
+        found: dict[str, Scene] = {}
+        for i, table in enumerate(value):
+            scene = self.scene(("scene", i), table, whole)
+            if scene.name in found:
+                self.wrong(
+                    ("scene", i, "name"), f"there is a scene {scene.name!r} already; name this one otherwise"
+                )
+            elif scene.name:
+                found[scene.name] = scene
+        duration_s = sum(scene.length_s for scene in found.values())
+        if not self.problems and not LEAST_S <= duration_s <= MOST_S:
+            said = f"the scenes are {duration_s:g} s long together; it must be between {LEAST_S:g} and {MOST_S:g} s"
+            self.wrong(("scene",), said)
+        return tuple(found.values())
+
+    def scene(self, at: source.Path, table: dict[str, Any], whole: Mapping[str, Any]) -> Scene:
+        """A scene; whatever is wrong in it is noted, and its default stands in."""
+        self.refuse_unknown(at, table, {"name", "length", "crossfade", "sounds", *ARC, *self.effects})
+        name = table.get("name")
+        if not isinstance(name, str) or not SCENE_NAME.fullmatch(name):
+            said = f"name is {_shown(name)}" if "name" in table else "name is missing"
+            self.wrong((*at, "name"), f"{self.key(at)}: {said}; it must be 1 to 64 letters, digits, _ and -")
+            name = ""
+        length_s = SCENE["length_s"].default
+        if "length" in table:
+            length_s = self.time((*at, "length"), table["length"], SCENE["length_s"]) or length_s
+        else:
+            self.wrong(at, f'{self.key(at)}: length is missing; write length = "1:30"')
+        crossfade_s = SCENE["crossfade_s"].default
+        if "crossfade" in table:
+            read_s = self.time((*at, "crossfade"), table["crossfade"], SCENE["crossfade_s"])
+            crossfade_s = crossfade_s if read_s is None else read_s
+        arc = {}
+        for key in ARC:
+            stands_in = Curve.of(whole.get(key) or SCENE[key].default)
+            read = self.curve((*at, key), table[key], SCENE[key]) if key in table else None
+            arc[key] = read or stands_in
+        effects = {
+            key: self.curves((*at, key), self.table((*at, key), table[key]), parameters(patch))
+            for key, patch in self.effects.items()
+            if key in table
+        }
+        return Scene(name, length_s, crossfade_s, **arc, sounds=self.asked(at, table), effects=effects)
+
+    def asked(self, at: source.Path, table: dict[str, Any]) -> dict[str, dict[str, Curve]]:
+        """Who plays in a scene, and what it asks of them: a list of names, or a table."""
+        at, value = (*at, "sounds"), table.get("sounds", {})
+        if isinstance(value, list):
+            found: dict[str, dict[str, Curve]] = {}
+            for i, name in enumerate(value):
+                if not isinstance(name, str):
+                    self.wrong_value((*at, i), name, "all names of sounds")
+                elif self.sound((*at, i, name), name):
+                    found[name] = {}
+            return found
+        found = {}
+        for name, fields in self.table(at, value).items():
+            here = (*at, name)
+            sound = self.sound(here, name)
+            if sound is None:
+                continue
+            if isinstance(fields, (int, float)) and not isinstance(fields, bool):
+                gain = self.number(here, fields, sound.parameters["gain_db"])
+                found[name] = {} if gain is None else {"gain_db": Curve.of(gain)}
+            elif isinstance(fields, dict):
+                found[name] = self.curves(here, fields, sound.parameters)
+            else:
+                self.wrong_value(here, fields, "its gain_db, or a table of its fields")
+        return found
