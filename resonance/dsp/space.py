@@ -36,9 +36,9 @@ _DIFFUSION = np.float32(0.62)  # by ear: more rings, less leaves single echoes
 
 _DRIFT_S = 0.00012  # by ear: six frames at 48 kHz; at these speeds under two cents of vibrato a turn
 _TAPS = 8  # Lagrange; at 8 kHz and 48 kHz it loses at most 0.011 dB a turn, so T60 there stays true
-_BEFORE = _TAPS // 2 - 1
 
-_TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines orthonormal
+_TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines lossless
+_A_FRAME = np.float32(1.0 / GRID_FRAMES)
 
 # Far under hearing, far over the smallest normal number: what is left below it becomes zero.
 _SILENT = np.float32(1e-18)
@@ -62,7 +62,9 @@ class SpaceState(NamedTuple):
     inward: F32  # (2, LINES) signs: input to line
     outward: F32  # (2, LINES) signs over four: line to output
     t60: F64  # (3,) frames: what `filters` was designed for
-    filters: F32  # (2, 7, LINES) now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
+    filters: (
+        F32  # (3, 7, LINES) before, now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
+    )
     memory: F32  # (2, LINES) of the shelves
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
     taps: F32  # (2, _TAPS) of the read between samples, at a step's two borders
@@ -113,9 +115,9 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         drift=np.stack([rates_hz * GRID_FRAMES / rate_hz, np.full(LINES, depth)]),
         warp=np.tan(np.pi * np.array([LOW_HZ, HIGH_HZ]) / rate_hz),
         inward=_two_signs(chance),
-        outward=_two_signs(chance) / np.float32(math.sqrt(LINES)),
+        outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
-        filters=np.zeros((2, 7, LINES), np.float32),
+        filters=np.zeros((3, 7, LINES), np.float32),
         memory=np.zeros((2, LINES), np.float32),
         scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
         taps=np.zeros((2, _TAPS), np.float32),
@@ -144,11 +146,16 @@ def space_coefficients(
 
 
 @kernel
-def _absorption(delay: F64, warp: F64, t60: F64, filters: F32) -> None:
+def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) -> None:
     """Designs what every line loses in one turn: two first-order shelves that are self-similar in decibels.
 
+    `designed`, state, is the T60 that `filters` are for; nothing is done when that is `t60` already.
     Source: Jot 1991; shelves by the bilinear transform of (s + w·√g) / (s + w/√g), half way in dB at w.
     """
+    if designed[0] == t60[0] and designed[1] == t60[1] and designed[2] == t60[2]:
+        return
+    for band in range(3):
+        designed[band] = t60[band]
     for line in range(LINES):
         # A decay of 60 dB in T60 is a factor of 10^(-3 delay / T60) a turn.
         turn = -3.0 * math.log(10.0) * delay[line]
@@ -172,10 +179,22 @@ def _absorption(delay: F64, warp: F64, t60: F64, filters: F32) -> None:
 @kernel
 def _write(ring: F32, at: int, block: F32) -> None:
     """Puts a block into a ring, and into the copy after its end where reads run across it."""
-    ring[at : at + GRID_FRAMES] = block
-    if at < 2 * GRID_FRAMES:
-        end = ring.size - 2 * GRID_FRAMES
-        ring[end + at : end + at + GRID_FRAMES] = block
+    again = at + ring.size - 2 * GRID_FRAMES if at < 2 * GRID_FRAMES else at
+    for i in range(GRID_FRAMES):
+        value = block[i] if abs(block[i]) > _SILENT else np.float32(0.0)
+        ring[at + i] = value
+        ring[again + i] = value
+
+
+@kernel
+def _thicken(ring: F32, now: int, delay: int, block: F32, scratch: F32) -> None:
+    """An allpass over a block, in place: one sound becomes a row of fainter ones, its colour unchanged."""
+    length = ring.size - 2 * GRID_FRAMES
+    late = ring[(now - delay) % length :]
+    for i in range(GRID_FRAMES):
+        scratch[i] = block[i] + _DIFFUSION * late[i]
+        block[i] = late[i] - _DIFFUSION * scratch[i]
+    _write(ring, now % length, scratch)
 
 
 @kernel
@@ -184,12 +203,70 @@ def _weights(place: float, taps: F32) -> None:
 
     Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996, eq. 42.
     """
-    for tap in range(_TAPS):
+    for tap in range(taps.size):
         weight = 1.0
-        for other in range(_TAPS):
+        for other in range(taps.size):
             if other != tap:
                 weight *= (place - other) / (tap - other)
         taps[tap] = weight
+
+
+@kernel
+def _read(ring: F32, now: int, delay: float, delay_next: float, taps: F32, block: F32) -> None:
+    """Writes what a line has delayed to `block`, while its delay moves from one value to the next."""
+    # The same eight samples serve the whole step: the delay moves by less than a tenth of one.
+    whole = math.floor(0.5 * (delay + delay_next))
+    _weights(_TAPS // 2 - (delay - whole), taps[0])
+    _weights(_TAPS // 2 - (delay_next - whole), taps[1])
+    read = (now - whole - _TAPS // 2) % (ring.size - 2 * GRID_FRAMES)
+    for i in range(GRID_FRAMES):
+        block[i] = np.float32(0.0)
+    for tap in range(_TAPS):
+        weight = taps[0, tap]
+        slope = (taps[1, tap] - weight) * _A_FRAME
+        heard = ring[read + tap :]
+        for i in range(GRID_FRAMES):
+            block[i] += heard[i] * (weight + slope * np.float32(i))
+
+
+@kernel
+def _absorb(filters: F32, memory: F32, blocks: F32) -> None:
+    """Runs the lines' shelves over their blocks, in place, all lines side by side."""
+    first, move = filters[0], filters[2]
+    lines = memory.shape[1]
+    for i in range(GRID_FRAMES):
+        moved = np.float32(i)
+        for line in range(lines):
+            value = blocks[line, i]
+            low = (first[0, line] + moved * move[0, line]) * value + memory[0, line]
+            memory[0, line] = (first[1, line] + moved * move[1, line]) * value - (
+                first[2, line] + moved * move[2, line]
+            ) * low
+            value = (first[3, line] + moved * move[3, line]) * low + memory[1, line]
+            memory[1, line] = (first[4, line] + moved * move[4, line]) * low - (
+                first[5, line] + moved * move[5, line]
+            ) * value
+            blocks[line, i] = value
+    for shelf in range(2):
+        for line in range(lines):
+            memory[shelf, line] = (
+                memory[shelf, line] if abs(memory[shelf, line]) > _SILENT else np.float32(0.0)
+            )
+
+
+@kernel
+def _mingle(blocks: F32) -> None:
+    """Every line to every line, times four: Hadamard's matrix by butterflies, in place."""
+    span = 1
+    while span < LINES:
+        for pair in range(LINES // 2):
+            upper = pair // span * 2 * span + pair % span
+            first, second = blocks[upper], blocks[upper + span]
+            for i in range(GRID_FRAMES):
+                total = first[i] + second[i]
+                second[i] = first[i] - second[i]
+                first[i] = total
+        span *= 2
 
 
 @kernel
@@ -199,107 +276,51 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
     `t60` (steps + 1, 3), from `space_coefficients`, may move while it sounds. A steady sound returns about
     as loud as it went in, whatever the T60; a mono one returns wide.
     """
-    scratch, filters, taps = state.scratch, state.filters, state.taps
-    lows, highs = state.memory[0], state.memory[1]
+    blocks, inputs = state.scratch[:LINES], state.scratch[LINES:]
+    filters = state.filters
+    length = state.lines.shape[1] - 2 * GRID_FRAMES
     for step in range(x.shape[1] // GRID_FRAMES):
         now = state.clock[0] * GRID_FRAMES
         state.clock[0] += 1
         begin = step * GRID_FRAMES
-
-        if (state.t60 != t60[step]).any():
-            _absorption(state.delay, state.warp, t60[step], filters[0])
-            state.t60[:] = t60[step]
-        if (state.t60 != t60[step + 1]).any():
-            _absorption(state.delay, state.warp, t60[step + 1], filters[1])
-            state.t60[:] = t60[step + 1]
-        else:
-            filters[1] = filters[0]
-        filters[1] = (filters[1] - filters[0]) * np.float32(1.0 / GRID_FRAMES)
-
-        for channel in range(2):
-            thick = scratch[LINES + channel]
-            ring = state.before[channel]
-            length = ring.size - 2 * GRID_FRAMES
-            _write(ring, now % length, x[channel, begin : begin + GRID_FRAMES])
-            read = (now - state.before_delay[0]) % length
-            thick[:] = ring[read : read + GRID_FRAMES]
-            for allpass in range(ALLPASSES):
-                ring = state.allpass[channel, allpass]
-                length = ring.size - 2 * GRID_FRAMES
-                read = (now - state.allpass_delay[channel, allpass]) % length
-                late = ring[read : read + GRID_FRAMES]
-                fresh = scratch[0]
-                for i in range(GRID_FRAMES):
-                    fresh[i] = thick[i] + _DIFFUSION * late[i]
-                    fresh[i] = fresh[i] if abs(fresh[i]) > _SILENT else np.float32(0.0)
-                    thick[i] = late[i] - _DIFFUSION * fresh[i]
-                _write(ring, now % length, fresh)
-
-        length = state.lines.shape[1] - 2 * GRID_FRAMES
-        for line in range(LINES):
-            depth = state.drift[1, line]
-            delay = state.delay[line] + depth * math.sin(2.0 * math.pi * state.phase[line])
-            state.phase[line] = (state.phase[line] + state.drift[0, line]) % 1.0
-            delay_next = state.delay[line] + depth * math.sin(2.0 * math.pi * state.phase[line])
-            # The same eight samples serve the whole step: the delay moves by less than a hundredth of one.
-            whole = math.floor(0.5 * (delay + delay_next))
-            _weights(_BEFORE + 1 - (delay - whole), taps[0])
-            _weights(_BEFORE + 1 - (delay_next - whole), taps[1])
-            read = (now - whole - _BEFORE - 1) % length
-            late = scratch[line]
-            late[:] = np.float32(0.0)
-            for tap in range(_TAPS):
-                weight = taps[0, tap]
-                slope = (taps[1, tap] - weight) * np.float32(1.0 / GRID_FRAMES)
-                heard = state.lines[line, read + tap : read + tap + GRID_FRAMES]
-                for i in range(GRID_FRAMES):
-                    late[i] += heard[i] * (weight + slope * np.float32(i))
-
-        for i in range(GRID_FRAMES):
-            moved = np.float32(i)
+        _absorption(state.delay, state.warp, state.t60, t60[step], filters[1])
+        for k in range(filters.shape[1]):
             for line in range(LINES):
-                value = scratch[line, i]
-                shelved = (filters[0, 0, line] + moved * filters[1, 0, line]) * value + lows[line]
-                lows[line] = (filters[0, 1, line] + moved * filters[1, 1, line]) * value - (
-                    filters[0, 2, line] + moved * filters[1, 2, line]
-                ) * shelved
-                value = (filters[0, 3, line] + moved * filters[1, 3, line]) * shelved + highs[line]
-                highs[line] = (filters[0, 4, line] + moved * filters[1, 4, line]) * shelved - (
-                    filters[0, 5, line] + moved * filters[1, 5, line]
-                ) * value
-                scratch[line, i] = value
-        for line in range(LINES):
-            lows[line] = lows[line] if abs(lows[line]) > _SILENT else np.float32(0.0)
-            highs[line] = highs[line] if abs(highs[line]) > _SILENT else np.float32(0.0)
+                filters[0, k, line] = filters[1, k, line]
+        _absorption(state.delay, state.warp, state.t60, t60[step + 1], filters[1])
+        for k in range(filters.shape[1]):
+            for line in range(LINES):
+                filters[2, k, line] = (filters[1, k, line] - filters[0, k, line]) * _A_FRAME
 
         for channel in range(2):
-            heard = out[channel, begin : begin + GRID_FRAMES]
+            ring = state.before[channel]
+            _write(ring, now % (ring.size - 2 * GRID_FRAMES), x[channel, begin:])
+            late = ring[(now - state.before_delay[0]) % (ring.size - 2 * GRID_FRAMES) :]
+            for i in range(GRID_FRAMES):
+                inputs[channel, i] = late[i]
+            for k in range(ALLPASSES):
+                delay = state.allpass_delay[channel, k]
+                _thicken(state.allpass[channel, k], now, delay, inputs[channel], blocks[0])
+
+        for line in range(LINES):
+            before = state.delay[line] + state.drift[1, line] * math.sin(2.0 * math.pi * state.phase[line])
+            state.phase[line] = (state.phase[line] + state.drift[0, line]) % 1.0
+            after = state.delay[line] + state.drift[1, line] * math.sin(2.0 * math.pi * state.phase[line])
+            _read(state.lines[line], now, before, after, state.taps, blocks[line])
+        _absorb(filters, state.memory, blocks)
+
+        for channel in range(2):
+            heard = out[channel, begin:]
             for line in range(LINES):
                 sign = state.outward[channel, line]
-                late = scratch[line]
                 for i in range(GRID_FRAMES):
-                    heard[i] += sign * late[i]
+                    heard[i] += sign * blocks[line, i]
 
-        # Hadamard's matrix by butterflies: every line to every line, and no energy lost.
-        span = 1
-        while span < LINES:
-            for pair in range(LINES // 2):
-                first = scratch[pair // span * 2 * span + pair % span]
-                second = scratch[pair // span * 2 * span + pair % span + span]
-                for i in range(GRID_FRAMES):
-                    total = first[i] + second[i]
-                    second[i] = first[i] - second[i]
-                    first[i] = total
-            span *= 2
-
+        _mingle(blocks)
         for line in range(LINES):
-            level, slope = filters[0, 6, line], filters[1, 6, line]
-            from_left, from_right = state.inward[0, line], state.inward[1, line]
-            turned = scratch[line]
+            level, slope = filters[0, 6, line], filters[2, 6, line]
+            left, right = state.inward[0, line], state.inward[1, line]
             for i in range(GRID_FRAMES):
-                came = from_left * scratch[LINES, i] + from_right * scratch[LINES + 1, i]
-                turned[i] = _TURN * turned[i] + (level + slope * np.float32(i)) * came
-                turned[i] = turned[i] if abs(turned[i]) > _SILENT else np.float32(0.0)
-            _write(state.lines[line], now % length, turned)
-
-        filters[0] += filters[1] * np.float32(GRID_FRAMES)
+                came = left * inputs[0, i] + right * inputs[1, i]
+                blocks[line, i] = _TURN * blocks[line, i] + (level + slope * np.float32(i)) * came
+            _write(state.lines[line], now % length, blocks[line])
