@@ -36,6 +36,10 @@ _DIFFUSION = np.float32(0.62)  # by ear: more rings, less leaves single echoes
 
 _DRIFT_S = 0.00012  # by ear: six frames at 48 kHz; at these speeds under two cents of vibrato a turn
 _TAPS = 8  # Lagrange; at 8 kHz and 48 kHz it loses at most 0.011 dB a turn, so T60 there stays true
+_LAGRANGE = tuple(
+    (-1.0) ** (_TAPS - 1 - tap) / (math.factorial(tap) * math.factorial(_TAPS - 1 - tap))
+    for tap in range(_TAPS)
+)
 
 _TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines lossless
 _A_FRAME = np.float32(1.0 / GRID_FRAMES)
@@ -65,7 +69,7 @@ class SpaceState(NamedTuple):
     filters: (
         F32  # (3, 7, LINES) before, now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
     )
-    memory: F32  # (2, LINES) of the shelves
+    memory: F32  # (LINES, 3) of the shelves
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
     taps: F32  # (2, _TAPS) of the read between samples, at a step's two borders
 
@@ -118,7 +122,7 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
         filters=np.zeros((3, 7, LINES), np.float32),
-        memory=np.zeros((2, LINES), np.float32),
+        memory=np.zeros((LINES, 3), np.float32),
         scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
         taps=np.zeros((2, _TAPS), np.float32),
     )
@@ -179,11 +183,13 @@ def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) ->
 @kernel
 def _write(ring: F32, at: int, block: F32) -> None:
     """Puts a block into a ring, and into the copy after its end where reads run across it."""
-    again = at + ring.size - 2 * GRID_FRAMES if at < 2 * GRID_FRAMES else at
+    fresh = ring[at:]
     for i in range(GRID_FRAMES):
-        value = block[i] if abs(block[i]) > _SILENT else np.float32(0.0)
-        ring[at + i] = value
-        ring[again + i] = value
+        fresh[i] = block[i] if abs(block[i]) > _SILENT else np.float32(0.0)
+    if at < 2 * GRID_FRAMES:
+        again = ring[at + ring.size - 2 * GRID_FRAMES :]
+        for i in range(GRID_FRAMES):
+            again[i] = fresh[i]
 
 
 @kernel
@@ -203,12 +209,13 @@ def _weights(place: float, taps: F32) -> None:
 
     Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996, eq. 42.
     """
-    for tap in range(taps.size):
-        weight = 1.0
-        for other in range(taps.size):
-            if other != tap:
-                weight *= (place - other) / (tap - other)
-        taps[tap] = weight
+    below, above = 1.0, 1.0
+    for tap in range(_TAPS):
+        taps[tap] = below * _LAGRANGE[tap]
+        below *= place - tap
+    for tap in range(_TAPS - 1, -1, -1):
+        taps[tap] *= above
+        above *= place - tap
 
 
 @kernel
@@ -218,40 +225,45 @@ def _read(ring: F32, now: int, delay: float, delay_next: float, taps: F32, block
     whole = math.floor(0.5 * (delay + delay_next))
     _weights(_TAPS // 2 - (delay - whole), taps[0])
     _weights(_TAPS // 2 - (delay_next - whole), taps[1])
-    read = (now - whole - _TAPS // 2) % (ring.size - 2 * GRID_FRAMES)
-    for i in range(GRID_FRAMES):
-        block[i] = np.float32(0.0)
     for tap in range(_TAPS):
-        weight = taps[0, tap]
-        slope = (taps[1, tap] - weight) * _A_FRAME
-        heard = ring[read + tap :]
-        for i in range(GRID_FRAMES):
-            block[i] += heard[i] * (weight + slope * np.float32(i))
+        taps[1, tap] = (taps[1, tap] - taps[0, tap]) * _A_FRAME
+    w0, w1, w2, w3, w4, w5, w6, w7 = taps[0]
+    m0, m1, m2, m3, m4, m5, m6, m7 = taps[1]
+    heard = ring[(now - whole - _TAPS // 2) % (ring.size - 2 * GRID_FRAMES) :]
+    for i in range(GRID_FRAMES):
+        moved = np.float32(i)
+        block[i] = (
+            (w0 + m0 * moved) * heard[i]
+            + (w1 + m1 * moved) * heard[i + 1]
+            + (w2 + m2 * moved) * heard[i + 2]
+            + (w3 + m3 * moved) * heard[i + 3]
+            + (w4 + m4 * moved) * heard[i + 4]
+            + (w5 + m5 * moved) * heard[i + 5]
+            + (w6 + m6 * moved) * heard[i + 6]
+            + (w7 + m7 * moved) * heard[i + 7]
+        )
 
 
 @kernel
-def _absorb(filters: F32, memory: F32, blocks: F32) -> None:
-    """Runs the lines' shelves over their blocks, in place, all lines side by side."""
-    first, move = filters[0], filters[2]
-    lines = memory.shape[1]
+def _absorb(filters: F32, line: int, memory: F32, block: F32) -> None:
+    """Runs a line's two shelves over its block, in place, while their coefficients move."""
+    l0, l1, l2 = filters[0, 0, line], filters[0, 1, line], filters[0, 2, line]
+    h0, h1, h2 = filters[0, 3, line], filters[0, 4, line], filters[0, 5, line]
+    l0_move, l1_move, l2_move = filters[2, 0, line], filters[2, 1, line], filters[2, 2, line]
+    h0_move, h1_move, h2_move = filters[2, 3, line], filters[2, 4, line], filters[2, 5, line]
+    before, low, high = memory[0], memory[1], memory[2]
     for i in range(GRID_FRAMES):
         moved = np.float32(i)
-        for line in range(lines):
-            value = blocks[line, i]
-            low = (first[0, line] + moved * move[0, line]) * value + memory[0, line]
-            memory[0, line] = (first[1, line] + moved * move[1, line]) * value - (
-                first[2, line] + moved * move[2, line]
-            ) * low
-            value = (first[3, line] + moved * move[3, line]) * low + memory[1, line]
-            memory[1, line] = (first[4, line] + moved * move[4, line]) * low - (
-                first[5, line] + moved * move[5, line]
-            ) * value
-            blocks[line, i] = value
-    for shelf in range(2):
-        for line in range(lines):
-            memory[shelf, line] = (
-                memory[shelf, line] if abs(memory[shelf, line]) > _SILENT else np.float32(0.0)
-            )
+        value = block[i]
+        shelved = (
+            (l0 + moved * l0_move) * value + (l1 + moved * l1_move) * before - (l2 + moved * l2_move) * low
+        )
+        high = (h0 + moved * h0_move) * shelved + (h1 + moved * h1_move) * low - (h2 + moved * h2_move) * high
+        before, low = value, shelved
+        block[i] = high
+    memory[0] = before
+    memory[1] = low if abs(low) > _SILENT else np.float32(0.0)
+    memory[2] = high if abs(high) > _SILENT else np.float32(0.0)
 
 
 @kernel
@@ -307,7 +319,7 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
             state.phase[line] = (state.phase[line] + state.drift[0, line]) % 1.0
             after = state.delay[line] + state.drift[1, line] * math.sin(2.0 * math.pi * state.phase[line])
             _read(state.lines[line], now, before, after, state.taps, blocks[line])
-        _absorb(filters, state.memory, blocks)
+            _absorb(filters, line, state.memory[line], blocks[line])
 
         for channel in range(2):
             heard = out[channel, begin:]
