@@ -1,6 +1,6 @@
 """Chaos: movement with laws but without repeats, slow for controls, at audio rate for storms and roars.
 
-Two runs from the same start are equal to the bit; two starts a hair apart part within seconds.
+Two runs from the same start are equal to the bit; two starts a hair apart soon part.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ def lorenz(state: F64, dt: F64, out: F64) -> None:
 def rossler(state: F64, dt: F64, out: F64) -> None:
     """Writes Rossler's spiral: it winds outwards in a plane, leaps, and is laid back near its middle.
 
-    `state` (3,) as in `lorenz`; start within 8 of the origin, which itself will do. `dt` (steps + 1,) as
-    there: a winding lasts about 5.9, and more than 0.4 a step counts as 0.4. `out` (steps + 1, 3) is
-    overwritten: x / 12, y / 12, z / 12 - 1, about in -1..1; the last rests near -1 and leaps.
+    `state` (3,) as in `lorenz`; start within 2 of the origin, which itself will do: from further
+    away it may escape for good. `dt` (steps + 1,) as there: a winding lasts about 5.9, and more than 0.4 a
+    step counts as 0.4. `out` (steps + 1, 3) is overwritten: x / 12, y / 12, z / 12 - 1, about in -1..1; the
+    last rests near -1 and leaps.
     Source: Rossler 1976, "An equation for continuous chaos", a 0.2, b 0.2, c 5.7; reaches measured likewise.
     """
     follow(_ROSSLER, state, dt, 0.4, (0.0, 0.0, 12.0), (12.0, 12.0, 12.0), out)
@@ -86,10 +87,10 @@ def feedback_fm(phase: F64, memory: F64, cycles: F64, feedback: F64, left: F32, 
 
     `phase` (voices,) in cycles, kept in 0..1, and `memory` (2, voices), the last two values, are state, zeros
     at first. `cycles` (steps + 1, voices) are cycles a frame; `feedback` (steps + 1, voices) float64 is how
-    far, in cycles, a value of 1 pushes the phase: a saw near 0.16, buzzing from 0.3, noise over 0.6 (it carries
-    DC between 0.2 and 0.8: follow it by a high-pass). `left`, `right` (steps + 1, voices) and `out` (2, frames)
-    float32. Nothing limits its band: it is meant for noise. Source: Tomisawa 1981, US patent 4249447, with
-    its mean of the last two values against hunting.
+    far, in cycles, a value of 1 pushes the phase: near 0.16 a saw, from 0.3 a buzz, over 0.6 noise. `left`,
+    `right` (steps + 1, voices) and `out` (2, frames) float32. Nothing limits its band, and between 0.2 and
+    0.8 it carries DC: it is meant for noise, with a high-pass after it. Source: Tomisawa
+    1981, US patent 4249447, with its mean of the last two values against hunting.
     """
     for step in range(cycles.shape[0] - 1):
         for i in range(phase.shape[0]):

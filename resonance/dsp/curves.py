@@ -42,7 +42,7 @@ def hashed(key: np.uint64, index: int) -> float:
 
 @kernel
 def drift(key: np.uint64, phase: F64, increment: F64, out: F64) -> None:
-    """Writes `n` slow random curves, each breathing on its own, -1 to 1 (mostly within half of that).
+    """Writes `n` slow random curves, each breathing on its own, -1 to 1.
 
     Each is a cubic B-spline through chance: smooth up to its curvature, never resting on its lattice. RMS is
     about 0.4. `phase` (n,) counts lattice points and is state: start curves anywhere, 0 will do.
