@@ -57,8 +57,8 @@ def _edge_tables() -> tuple[F32, F32]:
 
 _STEP_LACKS, _CORNER_LACKS = _edge_tables()
 _FRAME = np.arange(GRID_FRAMES, dtype=np.float32)
-_ONE = np.float32(1.0)
-_TWO = np.float32(2.0)
+# A plain 0 is a type of its own to numba, and would compile `add_stretch` twice.
+_START = np.int64(0)
 
 
 @kernel
@@ -122,18 +122,21 @@ def add_saw(
     strip: F32, start: float, slope: float, bend: float, wraps: int, gains: tuple[float, float, float, float]
 ) -> None:
     """Draws one step of a saw whose phase begins at `start` and wraps so many times (below 0: backwards)."""
-    way = 1 if wraps > 0 else -1
-    begin = 0
+    way = 1 if wraps >= 0 else -1
+    begin = _START
     floor = 0
-    for edge in range(abs(wraps)):
-        at = edge_frame((edge + 1 if wraps > 0 else -edge) - start, slope, bend)
-        end = min(int(at), GRID_FRAMES - 1) + 1
+    for edge in range(abs(wraps) + 1):
+        end = GRID_FRAMES
+        if edge < abs(wraps):
+            at = edge_frame((edge + 1 if wraps > 0 else -edge) - start, slope, bend)
+            end = min(int(at), GRID_FRAMES - 1) + 1
+            fall = -2.0 * way
+            add_edge(
+                strip, _STEP_LACKS, at, fall * (gains[0] + at * gains[1]), fall * (gains[2] + at * gains[3])
+            )
         add_stretch(strip, begin, end, 2.0 * (start - floor) - 1.0, 2.0 * slope, 2.0 * bend, gains)
-        fall = -2.0 * way
-        add_edge(strip, _STEP_LACKS, at, fall * (gains[0] + at * gains[1]), fall * (gains[2] + at * gains[3]))
         begin = end
         floor += way
-    add_stretch(strip, begin, GRID_FRAMES, 2.0 * (start - floor) - 1.0, 2.0 * slope, 2.0 * bend, gains)
 
 
 @kernel
@@ -146,31 +149,21 @@ def add_triangle(
     gains: tuple[float, float, float, float],
 ) -> None:
     """Draws one step of a triangle; its phase counts half cycles from `start` (0 to 2): up, then down."""
-    begin = 0
+    begin = _START
     half = int(start)
-    for _ in range(corners):
-        at = edge_frame(half + 1 - start, slope, bend)
-        end = min(int(at), GRID_FRAMES - 1) + 1
-        way = 1.0 if half % 2 == 0 else -1.0
-        add_stretch(
-            strip, begin, end, way * (2.0 * (start - half) - 1.0), way * 2.0 * slope, way * 2.0 * bend, gains
-        )
-        turn = -4.0 * way * (slope + 2.0 * bend * at)
-        add_edge(
-            strip, _CORNER_LACKS, at, turn * (gains[0] + at * gains[1]), turn * (gains[2] + at * gains[3])
-        )
+    for corner in range(corners + 1):
+        way = 2.0 if half % 2 == 0 else -2.0
+        end = GRID_FRAMES
+        if corner < corners:
+            at = edge_frame(half + 1 - start, slope, bend)
+            end = min(int(at), GRID_FRAMES - 1) + 1
+            turn = -2.0 * way * (slope + 2.0 * bend * at)
+            add_edge(
+                strip, _CORNER_LACKS, at, turn * (gains[0] + at * gains[1]), turn * (gains[2] + at * gains[3])
+            )
+        add_stretch(strip, begin, end, way * (start - half - 0.5), way * slope, way * bend, gains)
         begin = end
         half += 1
-    way = 1.0 if half % 2 == 0 else -1.0
-    add_stretch(
-        strip,
-        begin,
-        GRID_FRAMES,
-        way * (2.0 * (start - half) - 1.0),
-        way * 2.0 * slope,
-        way * 2.0 * bend,
-        gains,
-    )
 
 
 @kernel
