@@ -1,0 +1,410 @@
+"""Pictures a person reads at a glance: a score's arc and scenes, and what became of them in a file."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from resonance.analysis.levels import db
+from resonance.analysis.loudness import Meter
+from resonance.analysis.recording import open_audio, read_markers, read_tags
+from resonance.dsp import F32, F64
+
+PIXELS = (1600, 1000)
+COLUMNS = 1500
+"""One column a pixel: the panels are about as wide."""
+
+ROWS = 360
+WINDOW_S = (0.085, 0.7)
+"""A window spans a column and a half, within these: the longer the picture, the finer its low partials."""
+
+WINDOWS_A_COLUMN = 8
+RANGE_DB = 84.0
+
+NIGHT, PANEL, LINE, FAINT, INK = "#0d1016", "#12161e", "#2a303b", "#7c8594", "#d5d9e0"
+CURVES = {"valence": "#e9c27d", "energy": "#e5795d", "tension": "#8fa6ea"}
+SCENES = ("#4b6a88", "#6b6a9c", "#8a6684", "#9a7560", "#6f8263", "#4f8580")
+WAVE, WAVE_CORE, MOMENTARY, SHORT_TERM = "#3f6f86", "#9fd0dc", "#4d6f62", "#a8dcb5"
+
+Scene = tuple[str, float, float]
+"""A scene's name, its start and its end in seconds."""
+
+Arc = tuple[F64, Mapping[str, F64]]
+"""Times in seconds, and the curves' values there by their names."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A score as a picture sees it: the arc's curves at `times_s`, its scenes, and each sound's presence."""
+
+    title: str
+    times_s: F64
+    curves: Mapping[str, F64]
+    scenes: Sequence[Scene] = ()
+    lanes: Mapping[str, F64] = field(default_factory=dict)
+
+
+def picture_of_score(score: Outline, path: str | os.PathLike[str]) -> None:
+    """Draws a score before it sounds: its arc over coloured scenes, and below which sounds play when."""
+    figure = _figure(score.title, f"{_clock(float(score.times_s[-1]))} · {len(score.scenes)} scenes")
+    lanes = len(score.lanes)
+    grid = figure.add_gridspec(
+        3 if lanes else 2, 1, height_ratios=[0.55, 3.0, 0.2 * lanes][: 3 if lanes else 2], **_margins(0.085)
+    )
+    names = figure.add_subplot(grid[0])
+    arc = figure.add_subplot(grid[1], sharex=names)
+    panels = [arc]
+    _draw_arc(arc, (score.times_s, score.curves), score.scenes)
+    if lanes:
+        panel = figure.add_subplot(grid[2], sharex=names)
+        panels.append(panel)
+        _draw_lanes(panel, score.times_s, score.lanes)
+    _finish(figure, names, panels, score.scenes, float(score.times_s[-1]), path)
+
+
+def picture_of_audio(
+    audio_path: str | os.PathLike[str],
+    png_path: str | os.PathLike[str],
+    arc: Arc | None = None,
+    scenes: Sequence[Scene] | None = None,
+) -> None:
+    """Draws a file: its arc where one is known, waveform, spectrogram and loudness, with the scenes' borders.
+
+    Without `scenes` the file's own markers are taken. The file is read once, block by block, in memory that
+    does not grow with its length but for the loudness curve (0.3 MB an hour). Raises FileNotFoundError, or
+    ValueError for a file that is no audio or holds none.
+    """
+    seen = _look(audio_path)
+    tags = read_tags(audio_path)
+    if scenes is None:
+        scenes = _scenes_of_markers(audio_path, seen.rate_hz, seen.seconds)
+    meter = seen.meter
+    details = [f"seed {tags['seed']}"] if "seed" in tags else []
+    details += [
+        _clock(seen.seconds),
+        f"{seen.rate_hz / 1000:g} kHz",
+        f"{_signed(meter.integrated())} LUFS",
+        f"range {meter.loudness_range():.1f} LU",
+        f"true peak {_signed(meter.true_peak_dbtp)} dBTP",
+    ]
+    figure = _figure(tags.get("title") or os.path.basename(audio_path), " · ".join(details))
+    ratios = [0.5 if scenes else 0.02, *([1.15] if arc else []), 1.0, 3.4, 1.25]
+    grid = figure.add_gridspec(len(ratios), 1, height_ratios=ratios, **_margins(0.055))
+    names = figure.add_subplot(grid[0])
+    panels = [figure.add_subplot(grid[row], sharex=names) for row in range(1, len(ratios))]
+    if arc:
+        _draw_arc(panels[0], arc, scenes)
+    wave, spectrogram, loudness = panels[-3:]
+    _draw_wave(wave, seen)
+    _draw_spectrogram(figure, spectrogram, seen)
+    _draw_loudness(loudness, meter)
+    _finish(figure, names, panels, scenes, seen.seconds, png_path)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A file, column by column: waveform (lowest, highest, RMS) and powers (rows, columns) on a log scale."""
+
+    rate_hz: int
+    seconds: float
+    edges_s: F64
+    wave: F64
+    powers: F64
+    frequencies_hz: F64
+    shift_s: float
+    meter: Meter
+
+
+def _look(path: str | os.PathLike[str]) -> _Look:
+    with open_audio(path) as file:
+        rate_hz, channels, total = file.samplerate, file.channels, file.frames
+        if total == 0 or channels > 2:
+            raise ValueError(f"{path} holds no sound of one or two channels")
+        frequencies_hz = np.geomspace(20.0, min(20_000.0, 0.499 * rate_hz), ROWS)
+        count = max(1, min(COLUMNS, total // 64))
+        window_s = min(max(1.5 * total / rate_hz / count, WINDOW_S[0]), WINDOW_S[1])
+        length = 1 << round(math.log2(window_s * rate_hz))
+        edges = np.linspace(0, total, count + 1).astype(np.int64)
+        wave = np.zeros((3, count))
+        powers = np.zeros((ROWS, count))
+        meter = Meter(rate_hz, channels, remembers=True)
+        past: F32 = np.zeros((length, channels), np.float32)
+        for column, frames in enumerate(np.diff(edges)):
+            block = file.read(int(frames), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            meter.add(block)
+            wave[:, column] = block.min(), block.max(), np.sqrt(np.mean(block.astype(np.float64) ** 2))
+            heard = np.concatenate([past, block])
+            powers[:, column] = _column_powers(heard, len(block), length, rate_hz, frequencies_hz)
+            past = heard[-length:]
+    return _Look(
+        rate_hz,
+        total / rate_hz,
+        edges / rate_hz,
+        wave,
+        powers,
+        frequencies_hz,
+        length / 2.0 / rate_hz,
+        meter,
+    )
+
+
+def _column_powers(heard: F32, fresh: int, length: int, rate_hz: int, frequencies_hz: F64) -> F64:
+    """Mean power of some windows that end within the last `fresh` frames, at rows spaced by ratio.
+
+    A row wider than a bin takes the loudest bin in it, so that a thin partial stays a bright line.
+    """
+    windows = max(1, min(WINDOWS_A_COLUMN, round(2.0 * fresh / length)))
+    ends = len(heard) - fresh + np.linspace(0, fresh, windows + 1)[1:].astype(np.int64)
+    taper = np.hanning(length + 1)[:-1]
+    frames = np.stack([heard[end - length : end] for end in ends])
+    power = (np.abs(np.fft.rfft(frames * taper[None, :, None], axis=1)) ** 2).mean(axis=(0, 2))
+    power *= (2.0 / taper.sum()) ** 2
+    bins = frequencies_hz * length / rate_hz
+    between = np.interp(bins, np.arange(len(power)), power)
+    ratio = (frequencies_hz[-1] / frequencies_hz[0]) ** (0.5 / (ROWS - 1))
+    first = np.ceil(bins / ratio).astype(np.int64)
+    after = np.minimum(np.ceil(bins * ratio).astype(np.int64), len(power))
+    wide = after - first > 1
+    row_edges = np.stack([first[wide], after[wide]], 1)
+    if len(row_edges):
+        between[wide] = [power[a:b].max() for a, b in row_edges]
+    return between
+
+
+def _scenes_of_markers(path: str | os.PathLike[str], rate_hz: int, seconds: float) -> list[Scene]:
+    markers = [(frame / rate_hz, label) for frame, label in read_markers(path)]
+    ends_s = [start_s for start_s, _ in markers[1:]] + [seconds]
+    return [(label, start_s, end_s) for (start_s, label), end_s in zip(markers, ends_s, strict=True)]
+
+
+def _figure(title: str, details: str) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(PIXELS[0] / 100, PIXELS[1] / 100), dpi=100, facecolor=NIGHT)
+    FigureCanvasAgg(figure)
+    figure.text(0.055, 0.962, title, color=INK, fontsize=19, fontweight="light", va="center")
+    figure.text(0.945, 0.962, details, color=FAINT, fontsize=11, va="center", ha="right")
+    return figure
+
+
+def _margins(left: float) -> dict[str, float]:
+    return {"left": left, "right": 0.945, "top": 0.935, "bottom": 0.05, "hspace": 0.09}
+
+
+def _draw_arc(panel: Any, arc: Arc, scenes: Sequence[Scene]) -> None:
+    times_s, curves = arc
+    _tint(panel, scenes)
+    for name, values in curves.items():
+        colour = CURVES.get(name, INK)
+        panel.plot(times_s, values, color=colour, linewidth=2.0, solid_capstyle="round")
+    ends = _apart([float(values[-1]) for values in curves.values()], 0.14)
+    for name, height in zip(curves, ends, strict=True):
+        panel.annotate(
+            name,
+            (1.0, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(7, 0),
+            textcoords="offset points",
+            color=CURVES.get(name, INK),
+            fontsize=10,
+            va="center",
+            annotation_clip=False,
+        )
+    panel.set_ylim(-0.05, 1.05)
+    panel.set_yticks([0.0, 0.5, 1.0], ["0", "½", "1"])
+    _label(panel, "arc")
+
+
+def _draw_lanes(panel: Any, times_s: F64, lanes: Mapping[str, F64]) -> None:
+    for lane, (_, presence) in enumerate(lanes.items()):
+        colour = SCENES[lane % len(SCENES)]
+        half = 0.42 * np.clip(presence, 0.0, 1.0)
+        panel.axhline(lane, color=LINE, linewidth=0.6, zorder=0)
+        panel.fill_between(times_s, lane - half, lane + half, color=colour, linewidth=0, alpha=0.95)
+    panel.set_ylim(len(lanes) - 0.4, -0.6)
+    panel.set_yticks(range(len(lanes)), list(lanes), fontsize=9 if len(lanes) < 24 else 7)
+
+
+def _draw_wave(panel: Any, seen: _Look) -> None:
+    middles_s = (seen.edges_s[1:] + seen.edges_s[:-1]) / 2.0
+    lowest, highest, rms = seen.wave
+    panel.fill_between(middles_s, lowest, highest, color=WAVE, linewidth=0.4, edgecolor=WAVE)
+    panel.fill_between(middles_s, -rms, rms, color=WAVE_CORE, linewidth=0)
+    # A quiet piece fills its panel as well; the ticks say how quiet it is.
+    reach = max(1e-4, float(np.abs(seen.wave[:2]).max()))
+    panel.set_ylim(-1.08 * reach, 1.08 * reach)
+    top_db = 20.0 * math.log10(reach)
+    panel.set_yticks([-reach, 0.0, reach], [_signed(top_db), "−∞", _signed(top_db)])
+    _label(panel, "dBFS")
+
+
+def _draw_spectrogram(figure: Any, panel: Any, seen: _Look) -> None:
+    levels_db = db(seen.powers)
+    top_db = 6.0 * math.ceil(float(np.percentile(levels_db, 99.95)) / 6.0) if levels_db.max() > -200 else 0.0
+    # A window shows what lies half its length before its end.
+    image = panel.pcolormesh(
+        np.clip(seen.edges_s - seen.shift_s, 0.0, None),
+        _row_edges(seen.frequencies_hz),
+        levels_db,
+        cmap="magma",
+        vmin=top_db - RANGE_DB,
+        vmax=top_db,
+        rasterized=True,
+    )
+    panel.set_yscale("log")
+    panel.set_ylim(seen.frequencies_hz[0], seen.frequencies_hz[-1])
+    decades_hz = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+    ticks_hz = [tick for tick in decades_hz if tick <= seen.frequencies_hz[-1]]
+    panel.set_yticks(ticks_hz, [f"{tick // 1000} k" if tick >= 1000 else str(tick) for tick in ticks_hz])
+    panel.set_yticks([], minor=True)
+    panel.set_facecolor("#000004")
+    _label(panel, "Hz")
+    box = panel.get_position()
+    bar = figure.colorbar(image, cax=figure.add_axes((0.953, box.y0, 0.008, box.height)))
+    bar.outline.set_visible(False)
+    bar.set_ticks(np.arange(top_db - 72.0, top_db + 1.0, 12.0))
+    bar.ax.tick_params(colors=FAINT, labelsize=8, length=0, pad=3)
+    bar.ax.set_title("dB", color=FAINT, fontsize=9, pad=5)
+
+
+def _draw_loudness(panel: Any, meter: Meter) -> None:
+    times_s, momentary, short_term = meter.curve(0.1)
+    stride = max(1, len(times_s) // (4 * COLUMNS))
+    panel.plot(times_s[::stride], _drawn(momentary[::stride]), color=MOMENTARY, linewidth=0.8)
+    panel.plot(times_s[::stride], _drawn(short_term[::stride]), color=SHORT_TERM, linewidth=2.0)
+    integrated = meter.integrated()
+    loudest = meter.momentary_max if math.isfinite(meter.momentary_max) else -20.0
+    if math.isfinite(integrated):
+        panel.axhline(integrated, color=INK, linewidth=1.0, linestyle=(0, (5, 4)), alpha=0.8)
+        panel.annotate(
+            _signed(integrated),
+            (1.0, integrated),
+            xycoords=("axes fraction", "data"),
+            xytext=(7, 0),
+            textcoords="offset points",
+            color=INK,
+            fontsize=10,
+            va="center",
+            annotation_clip=False,
+        )
+    top = min(6.0, 6.0 * math.ceil(loudest / 6.0) + 2.0)
+    panel.set_ylim(top - 56.0, top)
+    panel.grid(axis="y", color=LINE, linewidth=0.6)
+    _label(panel, "LUFS")
+
+
+def _finish(
+    figure: Any,
+    names: Any,
+    panels: Sequence[Any],
+    scenes: Sequence[Scene],
+    seconds: float,
+    path: str | os.PathLike[str],
+) -> None:
+    """Scene names on top, borders through all panels, the clock at the bottom; and the file."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    names.set_xlim(0.0, seconds)
+    names.set_axis_off()
+    _draw_names(names, scenes, seconds)
+    for panel in panels:
+        if panel.get_facecolor()[:3] != (0.0, 0.0, 4 / 255):
+            panel.set_facecolor(PANEL)
+        for start_s in [start_s for _, start_s, _ in scenes if start_s > 0.0]:
+            panel.axvline(start_s, color=INK, linewidth=0.7, alpha=0.35)
+        for spine in panel.spines.values():
+            spine.set_visible(False)
+        panel.tick_params(axis="both", which="both", colors=FAINT, labelsize=9, length=0, pad=5)
+        panel.tick_params(axis="x", labelbottom=panel is panels[-1])
+    clock = panels[-1].xaxis
+    clock.set_major_locator(MultipleLocator(_tick_s(seconds)))
+    clock.set_major_formatter(FuncFormatter(lambda time_s, _: _clock(time_s)))
+    figure.savefig(path, format="png", facecolor=NIGHT)
+
+
+def _draw_names(panel: Any, scenes: Sequence[Scene], seconds: float) -> None:
+    """Each name at its scene's start, on the lowest of three lines where there is room."""
+    free_s = [-math.inf] * 3
+    panel.set_ylim(0.0, 3.0)
+    for number, (name, start_s, end_s) in enumerate(scenes):
+        # At 10 points a letter takes about 6.6 of 1424 pixels.
+        width_s = (len(name) + 1) * 6.6 / 1424 * seconds
+        line = next((k for k in range(3) if start_s >= free_s[k]), 2)
+        free_s[line] = start_s + width_s
+        from_right = start_s + width_s > seconds
+        panel.text(
+            end_s if from_right else start_s,
+            line + 0.55,
+            name.replace("_", " "),
+            color=_lighter(SCENES[number % len(SCENES)]),
+            fontsize=10,
+            va="center",
+            ha="right" if from_right else "left",
+        )
+
+
+def _tint(panel: Any, scenes: Sequence[Scene]) -> None:
+    for number, (_, start_s, end_s) in enumerate(scenes):
+        panel.axvspan(start_s, end_s, color=SCENES[number % len(SCENES)], alpha=0.22, linewidth=0)
+
+
+def _lighter(colour: str) -> tuple[float, float, float]:
+    red, green, blue = (int(colour[k : k + 2], 16) / 255.0 for k in (1, 3, 5))
+    return (0.5 + 0.5 * red, 0.5 + 0.5 * green, 0.5 + 0.5 * blue)
+
+
+def _label(panel: Any, text: str) -> None:
+    panel.set_ylabel(text, color=FAINT, fontsize=10, labelpad=8)
+    panel.yaxis.set_label_coords(-0.034, 0.5)
+
+
+def _row_edges(frequencies_hz: F64) -> F64:
+    half = np.sqrt(frequencies_hz[1] / frequencies_hz[0])
+    return np.concatenate([frequencies_hz[:1] / half, frequencies_hz * half])
+
+
+def _drawn(loudness: F32) -> F64:
+    """Readings as a line shows them: none where there was none, the deepest silence at the bottom."""
+    heard = np.flatnonzero(np.isfinite(loudness))
+    drawn = np.maximum(loudness.astype(np.float64), -120.0)
+    drawn[: heard[0] if len(heard) else len(drawn)] = np.nan
+    return drawn
+
+
+def _signed(level_db: float) -> str:
+    """A level with a typographer's minus."""
+    return f"{level_db:.1f}".replace("-", "−").replace("inf", "∞")
+
+
+def _apart(heights: list[float], least: float) -> list[float]:
+    """The same heights, moved up where they would write over each other."""
+    moved = list(heights)
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    for lower, upper in pairwise(order):
+        moved[upper] = max(moved[upper], moved[lower] + least)
+    return moved
+
+
+def _tick_s(seconds: float) -> float:
+    """A round step of the clock that leaves about a dozen ticks."""
+    steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+    return next((step for step in steps if seconds / step <= 16), 14400.0)
+
+
+def _clock(time_s: float) -> str:
+    """m:ss, with hours where there are some, and tenths in what is very short."""
+    if time_s < 5.0 and time_s != round(time_s):
+        return f"{time_s:.1f} s"
+    minutes, whole_s = divmod(round(time_s), 60)
+    if minutes < 60:
+        return f"{minutes}:{whole_s:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{whole_s:02d}"
