@@ -64,7 +64,7 @@ def _monotone_slopes(positions: F64, values: F64) -> F64:
     weight_before = 2.0 * width[1:] + width[:-1]
     weight_after = width[1:] + 2.0 * width[:-1]
     turning = before * after <= 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         mean = (weight_before + weight_after) / (weight_before / before + weight_after / after)
     slopes = np.empty_like(values)
     slopes[1:-1] = np.where(turning, 0.0, mean)

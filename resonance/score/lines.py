@@ -69,7 +69,7 @@ def overlong_key(text: str) -> int | None:
 def lines(text: str) -> dict[Path, int]:
     """The line, counted from 1, of every table, key and element of a text that is valid TOML.
 
-    An element on the line of its array is left out. A table named by several headers has the line of the first.
+    An element on its array's line is left out. A table named by several headers has the line of the first.
     """
     return _Walk(text).found
 

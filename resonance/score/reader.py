@@ -1,9 +1,10 @@
-"""A score's text to frozen objects. Every mistake in it becomes one line: file, line, key, found, expected."""
+"""A score's text to frozen objects. A mistake becomes one line: file, line, key, found, expected."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import re
 import stat
@@ -37,7 +38,7 @@ from resonance.sounds import Sound, SoundError
 from resonance.tuning import JUST, Tuning, scale
 from resonance.units import Parameter, parameters
 
-MOST_BYTES = 256_000
+MOST_BYTES = 200_000
 """The longest score. The standard reader takes half a second for the worst text of this length."""
 
 MOST_PROBLEMS = 50
@@ -93,29 +94,27 @@ def _path(name_or_path: str | Path) -> Path:
 
 def _shown_path(path: Path) -> str:
     """The path as messages show it: short where it lies in the current folder, always on one line."""
-    here = os.getcwd() + os.sep
-    shown = str(path).removeprefix(here)
+    shown = _clipped(str(path).removeprefix(os.path.join(os.getcwd(), "")), 300)
     return shown if shown.isprintable() else repr(shown)
 
 
 def _text(path: Path, shown: str) -> str:
     """The file's text; looks at what it is before it opens it, since opening a pipe can hang."""
+    if "\0" in str(path):
+        raise ScoreError([f"{shown}: there is no such file"])
     try:
         about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise ScoreError([f"{shown}: is a folder; give the path of a .toml file"])
         if not stat.S_ISREG(about.st_mode):
-            raise ScoreError([f"{shown}: is no plain file; give the path of a .toml file"])
+            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no plain file"
+            raise ScoreError([f"{shown}: is {kind}; give the path of a .toml file"])
+        if about.st_size > MOST_BYTES:
+            raise ScoreError([f"{shown}: has {about.st_size} bytes; a score has at most {MOST_BYTES}"])
         with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1) if about.st_size <= MOST_BYTES else b""
+            data = file.read(MOST_BYTES)
     except FileNotFoundError:
         raise ScoreError([f"{shown}: there is no such file"]) from None
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "its name holds a NUL"
-        raise ScoreError([f"{shown}: cannot be read: {said}"]) from None
-    if about.st_size > MOST_BYTES or len(data) > MOST_BYTES:
-        size = max(about.st_size, len(data))
-        raise ScoreError([f"{shown}: has {size} bytes; a score has at most {MOST_BYTES}"])
+    except OSError as error:
+        raise ScoreError([f"{shown}: cannot be read: {error.strerror}"]) from None
     if data.startswith(b"\xef\xbb\xbf"):
         raise ScoreError([f"{shown}:1: begins with a byte order mark; save it as UTF-8 without one"])
     try:
@@ -156,18 +155,22 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value) if value.bit_length() <= 64 else f"a number of {value.bit_length()} bits"
+        digits = int(value.bit_length() * math.log10(2.0))  # str() of it could refuse, or take for ever
+        return str(value) if digits < 20 else f"about {'-' if value < 0 else ''}1e{digits}"
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, str):
         return repr(_clipped(value, 60))
-    return (
-        "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a date or a time"
-    )
+    if isinstance(value, list):
+        return "a list"
+    return "a table" if isinstance(value, dict) else "a date or a time"
 
 
 def _shown_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else repr(_clipped(key, 60))
+
+
+Declared = Mapping[str, Parameter]
 
 
 class _Reading:
@@ -223,7 +226,7 @@ class _Reading:
 
     def unknown(self, at: source.Path, name: str, kind: str, known: Iterable[str], around: str) -> None:
         """Notes a name that is none of `known`, in what is called `around`."""
-        guess = nearest(name, known) or f"; there are {', '.join(sorted(known))}"
+        guess = nearest(name, known) or f"; there are {', '.join(sorted(set(known)))}"
         self.wrong(at, f"{around + ': ' if around else ''}no {kind} {_shown(name)}{guess}")
 
     def refuse_unknown(self, at: source.Path, table: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -285,9 +288,8 @@ class _Reading:
             self.wrong_value(at, value, "all numbers, or all pairs [position, value]")
             return None
         if not _POSITION.allows(value[0]):
-            self.wrong(
-                at, f"{self.key(at)}: position is {_shown(value[0])}; it must be {_POSITION.expected()}"
-            )
+            said = f"position is {_shown(value[0])}; it must be {_POSITION.expected()}"
+            self.wrong(at, f"{self.key(at)}: {said}")
             return None
         number = self.number((*at, 1), value[1], parameter)
         return None if number is None else (float(value[0]), number)
@@ -310,10 +312,8 @@ class _Reading:
         except (OSError, RuntimeError):
             inside, there = True, False
         if not inside:
-            self.wrong(
-                at,
-                f"{self.key(at)}: {_shown(value)} leads out of the score's folder; put it beside the score",
-            )
+            said = "leads out of the score's folder; put it beside the score"
+            self.wrong(at, f"{self.key(at)}: {_shown(value)} {said}")
         elif not there:
             self.wrong(at, f"{self.key(at)}: there is no file {_shown(value)} beside the score")
         return path if there else None
@@ -325,9 +325,7 @@ class _Reading:
 
     # Fields of sounds and effects
 
-    def fields(
-        self, at: source.Path, table: dict[str, Any], declared: dict[str, Parameter]
-    ) -> dict[str, Any]:
+    def fields(self, at: source.Path, table: dict[str, Any], declared: Declared) -> dict[str, Any]:
         """The fields that a table sets for the whole piece: no curves."""
         self.refuse_unknown(at, table, declared)
         found: dict[str, Any] = {}
@@ -342,6 +340,10 @@ class _Reading:
             else:
                 found[name] = self.number(here, value, parameter)
         return found
+
+    def table_of(self, at: source.Path) -> str:
+        """The table for the whole piece of what a scene names: "[sounds.drone]" or "[space]"."""
+        return f"[{'.'.join(str(key) for key in at[2:])}]"
 
     def files(self, at: source.Path, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) > recordings.MOST_FILES:
@@ -359,9 +361,7 @@ class _Reading:
                 self.wrong((*at, i), f"{self.key(at)}: {_shown(name)} {said}")
         return tuple(value)
 
-    def curves(
-        self, at: source.Path, table: dict[str, Any], declared: dict[str, Parameter]
-    ) -> dict[str, Curve]:
+    def curves(self, at: source.Path, table: dict[str, Any], declared: Declared) -> dict[str, Curve]:
         """The fields that a scene sets: numbers and curves."""
         self.refuse_unknown(at, table, declared)
         found = {}
@@ -370,9 +370,8 @@ class _Reading:
             if parameter is None:
                 continue
             if not parameter.follows_curves:
-                self.wrong(
-                    here, f"{self.key(here)} is fixed while a piece plays; set it in [{at[-2]}.{at[-1]}]"
-                )
+                said = f"is fixed while a piece plays; set it in {self.table_of(at)}"
+                self.wrong(here, f"{self.key(here)} {said}")
                 continue
             curve = self.curve(here, value, parameter)
             if curve is not None:
@@ -398,17 +397,12 @@ class _Reading:
         title, about = self.words(("title",), self.path.stem), self.words(("about",), "")
         tuning = self.tuning(numbers["root_hz"])
         tables = self.sound_tables()
-        parts = {
-            name: EffectPart(
-                patch, self.fields((name,), self.table((name,), whole.get(name, {})), parameters(patch))
-            )
-            for name, patch in self.effects.items()
-        }
+        effects = {name: self.effect_part(name, patch) for name, patch in self.effects.items()}
         scenes = self.scenes(numbers)
         sounds = self.sound_parts(tables, scenes)
         if self.problems:
             raise self.error()
-        heard = (numbers["seed"], int(rate_hz), tuning, scenes, sounds, parts, self.contents)
+        heard = (numbers["seed"], int(rate_hz), tuning, scenes, sounds, effects, self.contents)
         return Score(
             name=self.path.stem,
             path=self.path,
@@ -421,9 +415,13 @@ class _Reading:
             breath_hz=numbers["breath_hz"],
             scenes=scenes,
             sounds=sounds,
-            effects=parts,
+            effects=effects,
             digest=digest(*heard),
         )
+
+    def effect_part(self, name: str, patch: type) -> EffectPart:
+        table = self.table((name,), self.document.get(name, {}))
+        return EffectPart(patch, self.fields((name,), table, parameters(patch)))
 
     def tuning(self, root_hz: float | None) -> Tuning:
         value = self.document.get("tuning", list(JUST))
@@ -493,10 +491,8 @@ class _Reading:
             self.wrong(at, str(error))
         return self.found[name]
 
-    def sound_parts(
-        self, tables: dict[str, dict[str, Any]], scenes: tuple[Scene, ...]
-    ) -> dict[str, SoundPart]:
-        """Every sound that the score names, by name, so that their order is the same however it is written."""
+    def sound_parts(self, tables: Mapping[str, Any], scenes: tuple[Scene, ...]) -> dict[str, SoundPart]:
+        """Every sound that the score names, in the order of the names."""
         found = {}
         for name in sorted({*tables, *self.found, *(name for scene in scenes for name in scene.sounds)}):
             definition = self.sound(("sounds", name), name)
@@ -514,23 +510,20 @@ class _Reading:
             self.wrong_value(("scene",), value, "[[scene]] tables")
             return ()
         if not 0 < len(value) <= MOST_SCENES:
-            self.wrong(
-                ("scene",), f"there are {len(value)} scenes; write 1 to {MOST_SCENES} [[scene]] tables"
-            )
+            self.wrong(("scene",), f"there are {len(value)} scenes; write 1 to {MOST_SCENES} of [[scene]]")
             return ()
         found: dict[str, Scene] = {}
         for i, table in enumerate(value):
             scene = self.scene(("scene", i), table, whole)
             if scene.name in found:
-                self.wrong(
-                    ("scene", i, "name"), f"there is a scene {scene.name!r} already; name this one otherwise"
-                )
+                said = f"there is a scene {scene.name!r} already; give this one another name"
+                self.wrong(("scene", i, "name"), said)
             elif scene.name:
                 found[scene.name] = scene
         duration_s = sum(scene.length_s for scene in found.values())
         if not self.problems and not LEAST_S <= duration_s <= MOST_S:
-            said = f"the scenes are {duration_s:g} s long together; it must be between {LEAST_S:g} and {MOST_S:g} s"
-            self.wrong(("scene",), said)
+            said = f"it must be between {LEAST_S:g} and {MOST_S:g} s"
+            self.wrong(("scene",), f"the scenes last {duration_s:g} s together; {said}")
         return tuple(found.values())
 
     def scene(self, at: source.Path, table: dict[str, Any], whole: Mapping[str, Any]) -> Scene:

@@ -39,13 +39,12 @@ def check(path: Path) -> None:
     if form.frames == 0:
         raise RecordingError("is empty")
     if form.frames > LONGEST_S * form.samplerate:
-        raise RecordingError(
-            f"is {form.frames / form.samplerate / 60.0:.1f} minutes long; cut it to 10 or less"
-        )
+        minutes = form.frames / form.samplerate / 60.0
+        raise RecordingError(f"is {minutes:.1f} minutes long; cut it to 10 at most")
 
 
 def read(path: Path, rate_hz: float) -> NDArray[np.float32]:
-    """A recording in stereo at `rate_hz`, shape (2, frames); raises RecordingError for what cannot be used."""
+    """A recording in stereo at `rate_hz`, shape (2, frames); raises RecordingError for one of no use."""
     import soundfile
     import soxr
 

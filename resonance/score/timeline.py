@@ -115,7 +115,7 @@ class Timeline:
         """
         part = self.score.sounds[sound]
         rest = _rest(part.fields, part.definition.patch, name)
-        asked = [scene.sounds[sound] if sound in scene.sounds else None for scene in self.score.scenes]
+        asked = [scene.sounds.get(sound) for scene in self.score.scenes]
         return self._drawn([None if fields is None else fields.get(name, rest) for fields in asked], rest)
 
     def effect(self, effect: str, name: str) -> Track:

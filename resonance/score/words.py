@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _UNITS = re.compile(rf"(?=[0-9])(?:({_NUMBER})h)?(?:({_NUMBER})m)?(?:({_NUMBER})s?)?")
-_CLOCK = re.compile(rf"(?:([0-9]{{1,9}}):(?=[0-5]?[0-9]:))?([0-9]{{1,9}}):([0-5]?[0-9](?:\.[0-9]{{1,9}})?)")
+_CLOCK = re.compile(r"(?:([0-9]{1,9}):(?=[0-5]?[0-9]:))?([0-9]{1,9}):([0-5]?[0-9](?:\.[0-9]{1,9})?)")
 
 TIME_PATTERN = rf"^(?:{_UNITS.pattern}|{_CLOCK.pattern})$"
 """Every text `read_time` takes, for the schema."""

@@ -150,9 +150,6 @@ def _check_parameters(patch: type[Patch], file: str) -> None:
     declaration = vars(patch).get("__dataclass_params__")
     if declaration is None or not declaration.frozen:
         raise SoundError(f"{file}: {patch.__name__} must be frozen: write @dataclass(frozen=True) above it")
-    for name, value in vars(patch).items():
-        if isinstance(value, dataclasses.Field):
-            raise SoundError(f"{file}: {patch.__name__}.{name} needs a type: write {name}: float = ...")
     declared = parameters(patch)
     for field in dataclasses.fields(patch):
         if field.name not in declared:
