@@ -12,6 +12,7 @@ times are solved from the parabola that a gliding phase is within a step.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _edge_tables() -> tuple[F32, F32]:
 _STEP_LACKS, _CORNER_LACKS = _edge_tables()
 _FRAME = np.arange(GRID_FRAMES, dtype=np.float32)
 # A plain 0 is a type of its own to numba, and would compile `add_stretch` twice.
-_START = np.int64(0)
+_START: Any = np.int64(0)
 
 
 @kernel
