@@ -87,7 +87,7 @@ def _path(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path):
         return name_or_path
     is_name = not name_or_path.endswith(".toml") and Path(name_or_path).name == name_or_path
-    if is_name and (name_or_path in preset_names() or not os.path.lexists(name_or_path.replace("\0", ""))):
+    if is_name and (name_or_path in preset_names() or not os.path.lexists(name_or_path)):
         return preset_path(name_or_path)
     return Path(name_or_path)
 

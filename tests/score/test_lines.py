@@ -139,7 +139,7 @@ def test_keys_of_too_many_parts_are_found_and_dots_elsewhere_are_not():
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 99_999, "a." * 99_999, '"' * 99_999, '"""' + "\\" * 200_001, "'''" + "'a" * 9_999, '="""a' * 9_999],
+    ["[" * 99_999, "a." * 99_999, '"' * 99_999, '"""' + "\\" * 99_999, "'''" + "'a" * 9_999, '="""a' * 9_999],
 )  # fmt: skip
 def test_junk_is_walked_over_without_recursion_and_in_linear_time(text):
     overlong_key("." * 40 + "\n" + text)

@@ -224,7 +224,8 @@ SCENE = 'format = 1\n[[scene]]\nname = "base"\nlength = 60\n'
         (SCENE + "[scene.sounds.drone]\nglowe = 5\n",
          "a.toml:6: scene base: sounds.drone: no key 'glowe': did you mean 'glow'?"),
         (SCENE + "sounds.drone.partials = 5\n",
-         "a.toml:5: scene base: sounds.drone.partials is fixed while a piece plays; set it in [sounds.drone]"),
+         "a.toml:5: scene base: sounds.drone.partials is fixed while a piece plays; "
+         "set it in [sounds.drone]"),
         (SCENE + "space.shape = 'cave'\n",
          "a.toml:5: scene base: space.shape is fixed while a piece plays; set it in [space]"),
         (SCENE + "space.t60_s = [4, 99]\n",
