@@ -181,8 +181,8 @@ def _column_powers(heard: F32, fresh: int, length: int, rate_hz: int, frequencie
 
 def _scenes_of_markers(path: str | os.PathLike[str], rate_hz: int, seconds: float) -> list[Scene]:
     markers = [(frame / rate_hz, label) for frame, label in read_markers(path)]
-    ends_s = [start_s for start_s, _ in markers[1:]] + [seconds]
-    return [(label, start_s, end_s) for (start_s, label), end_s in zip(markers, ends_s, strict=True)]
+    markers.append((seconds, ""))
+    return [(label, start_s, end_s) for (start_s, label), (end_s, _) in pairwise(markers)]
 
 
 def _figure(title: str, details: str) -> Any:

@@ -58,6 +58,13 @@ def test_the_shortest_files_and_silence_are_drawn(tmp_path, frames):
     pixels(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_file_without_markers_is_drawn(tmp_path, name):
+    write(tmp_path / name, tone(), RATE_HZ)
+    picture_of_audio(tmp_path / name, tmp_path / "a.png")
+    pixels(tmp_path / "a.png")
+
+
 def test_picture_of_a_score(tmp_path):
     lanes = {"drone": TIMES_S, "crystals": 1 - TIMES_S}
     scenes = [("base", 0.0, 0.5), ("ascent", 0.5, 1.0)]
