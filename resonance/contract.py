@@ -13,6 +13,7 @@ must not be heard: whatever a voice computes may depend on the absolute step, ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -30,11 +31,18 @@ MAX_STEPS = 128
 
 @dataclass(frozen=True)
 class Patch:
-    """What every sound and effect can be asked for. Subclasses add their own parameters."""
+    """What every sound can be asked for. Subclasses add their own parameters.
+
+    `facts` are what `resonance show` prints beside them, such as the ratios of a model's modes.
+    """
+
+    facts: ClassVar[Mapping[str, str]] = {}
 
     gain_db: float = db(0.0, -120.0, 24.0, "level in the mix")
     send_db: float = db(-14.0, -120.0, 12.0, "level sent to the shared space")
-    distance_m: float = metres(4.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance")
+    distance_m: float = metres(
+        4.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance"
+    )
 
 
 @dataclass(slots=True)
@@ -42,8 +50,10 @@ class Event:
     """Something that begins: a note, a stroke, a cloud, a single shard.
 
     `frame` is absolute and exact. `level_db` is applied by the engine, voices read it for timbre only.
-    `detail` carries what only this sound understands. `sounds` is False for what is logged but starts no
-    voice of its own (the tones inside a phrase). The engine fills in `sound` and `name`.
+    `detail` carries what only this sound understands, and for any sound `distance_m`, its own place.
+    `sounds` is False for what is logged but starts no voice of its own (the tones inside a phrase).
+    A `sustained` event follows the score's presence while it lasts; others ring on after their scene.
+    The engine fills in `sound`, a unique `name`, and `key`, chance of the event's own.
     """
 
     frame: int
@@ -52,21 +62,27 @@ class Event:
     level_db: float = 0.0
     duration_s: float = 0.0
     rule: str = ""
-    follows: str | None = None
+    follows: Event | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     sounds: bool = True
-    key: int = 0
+    sustained: bool = False
+    key: np.uint64 = field(default_factory=lambda: np.uint64(0))
     sound: str = ""
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One beat of the heart: its frame, its number from the start of the piece, and the time to the next."""
+    """One beat of the heart.
+
+    Its frame, its number from the start of the piece, the time to the next one, and where in the breath it
+    lies: 0 to 0.5 going in, 0.5 to 1 going out.
+    """
 
     frame: int
     number: int
     interval_s: float
+    breath: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +102,16 @@ class Setting:
         """Chance of this sound's own, by name."""
         return rng.stream(self.seed, self.name, *names)
 
-    def key(self, *names: str | int) -> int:
+    def key(self, *names: str | int) -> np.uint64:
         """A 64-bit key of this sound's own, for kernels that hash."""
-        return rng.key(self.seed, self.name, *names)
+        return np.uint64(rng.key(self.seed, self.name, *names))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of the clock: `steps` grid steps from absolute frame `start` on.
 
-    `valence`, `energy`, `tension`, `presence` and every field are float64 of shape (steps + 1,).
+    `valence`, `energy`, `tension`, `bpm`, `presence` and every field are float64 of shape (steps + 1,).
     `presence` is how much of the sound the score wants here, 0 to 1, crossfades included. `beats` are the
     heart's beats in this span. `heard` holds the events of other sounds that begin in it.
     """
@@ -106,6 +122,7 @@ class Span:
     valence: F64
     energy: F64
     tension: F64
+    bpm: F64
     presence: F64
     fields: Mapping[str, F64]
     beats: Sequence[Beat] = ()
@@ -131,46 +148,55 @@ class Span:
     def step_of(self, frame: int) -> int:
         return min(max((frame - self.start) // GRID_FRAMES, 0), self.steps)
 
-    def after(self, step: int) -> Span:
-        """What is left of the span from its step `step` on."""
-        if step == 0:
+    def cut(self, first: int, last: int) -> Span:
+        """The part of the span from its step `first` to its step `last`."""
+        if first == 0 and last == self.steps:
             return self
+        borders = slice(first, last + 1)
         return replace(
             self,
-            start=self.start + step * GRID_FRAMES,
-            steps=self.steps - step,
-            valence=self.valence[step:],
-            energy=self.energy[step:],
-            tension=self.tension[step:],
-            presence=self.presence[step:],
-            fields={name: values[step:] for name, values in self.fields.items()},
+            start=self.start + first * GRID_FRAMES,
+            steps=last - first,
+            valence=self.valence[borders],
+            energy=self.energy[borders],
+            tension=self.tension[borders],
+            bpm=self.bpm[borders],
+            presence=self.presence[borders],
+            fields={name: values[borders] for name, values in self.fields.items()},
         )
 
 
 class Voice:
     """One thing that sounds. It is built once and started many times; it owns all its arrays.
 
-    `voices` is how many may sound at once: the pool's size. A `sustained` voice follows the score's
-    presence while it sounds; others ring on after their scene.
+    `voices` is how many may sound at once: the pool's size.
     """
 
     voices: ClassVar[int] = 8
-    sustained: ClassVar[bool] = False
 
     def __init__(self, patch: Any, setting: Setting) -> None:
         """Allocates everything it will ever need."""
 
-    def start(self, event: Event, span: Span) -> None:
-        """Begins anew. `span` starts with the grid step in which the event lies."""
+    def start(self, event: Event, span: Span) -> float:
+        """Begins anew, and says for how many seconds it will sound; infinity is until it is released.
+
+        `span` starts with the grid step in which the event lies. What is rendered must not depend on how
+        often the voice was started before.
+        """
         raise NotImplementedError
 
-    def release(self) -> None:
-        """Is told to end: by a note off, or because its scene is over. It may ring on."""
+    def release(self) -> float:
+        """Is told to end, by a note off; says for how many more seconds it will sound.
 
-    def render(self, span: Span, out: F32) -> bool:
-        """Adds its sound to `out` (2, span.frames), which comes as zeros. False when it is over for good.
+        Infinity is as long as it said before.
+        """
+        return math.inf
 
-        The engine shifts the result to the event's exact frame, and applies level, distance and send.
+    def render(self, span: Span, out: F32) -> None:
+        """Adds its sound to `out` (2, span.frames), which comes as zeros.
+
+        The engine shifts the result to the event's exact frame, applies level, distance and send, and fades
+        the last 20 ms of what the voice said it would sound.
         """
         raise NotImplementedError
 
@@ -191,3 +217,24 @@ class Rule:
     def events(self, span: Span) -> Iterable[Event]:
         """The events that are decided in this span, in any order."""
         raise NotImplementedError
+
+
+class Sustain(Rule):
+    """The rule of a sound that simply lasts: it begins when the score wants it, and ends when it does not."""
+
+    def __init__(self, patch: Any, setting: Setting) -> None:
+        self._on = False
+
+    def events(self, span: Span) -> Iterable[Event]:
+        wanted = (span.presence[:-1] > 0.0) | (span.presence[1:] > 0.0)
+        changes = np.flatnonzero(wanted != np.concatenate(([self._on], wanted[:-1])))
+        self._on = bool(wanted[-1])
+        return [
+            Event(
+                span.start + int(step) * GRID_FRAMES,
+                "begin" if wanted[step] else "end",
+                rule="sustain",
+                sustained=True,
+            )
+            for step in changes
+        ]

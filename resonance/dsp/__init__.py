@@ -17,7 +17,8 @@ import functools
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-__all__ = ["F32", "F64", "GRID_FRAMES", "I64", "kernel", "kernels", "strict_kernel"]
+__all__ = ["F32", "F64", "GRID_FRAMES", "I64", "compilation", "kernel", "kernels", "strict_kernel"]
 
 
 def _cache_folder() -> Path | None:
@@ -80,3 +81,27 @@ def kernel(function: Callable[..., Any]) -> Any:
 def strict_kernel(function: Callable[..., Any]) -> Any:
     """A kernel with exact IEEE arithmetic: for whatever has to notice a NaN."""
     return _compiled(function)
+
+
+@contextmanager
+def compilation(tell: Callable[[str, int, int], None]) -> Iterator[None]:
+    """Calls `tell(kernel, how many so far, how many there are)` whenever a kernel begins to be compiled."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        def on_start(self, event: Any) -> None:
+            self.names.append(event.data["dispatcher"].__name__)
+            tell(self.names[-1], len(self.names), max(len(kernels), len(self.names)))
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    listener = Listener()
+    event.register("numba:compile", listener)
+    try:
+        yield
+    finally:
+        event.unregister("numba:compile", listener)

@@ -12,6 +12,7 @@ interpolators for high-quality resampling of oversampled audio, 2001.
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
 
 REACH = 24
 """Samples on each side from which the value half way between two is found."""
+
+_ONE, _TWO, _THREE = np.float32(1.0), np.float32(2.0), np.float32(3.0)
+_S1, _S3, _S5, _S7, _S9 = (
+    np.float32((-1.0) ** (power // 2) * math.pi**power / math.factorial(power)) for power in (1, 3, 5, 7, 9)
+)
 
 
 def _half_way() -> F32:
@@ -72,27 +78,119 @@ def record(past: F32, position: int, x: F32) -> None:
                 between[2 * i + 1] = total
 
 
-@kernel
-def _rise(t: float) -> float:
-    """Half a period of a raised cosine: from 0 at 0 to 1 at 1.
+class _Scratch(threading.local):
+    """Where a thread prepares a block of a grain: six weights and the window, and the places they are for."""
 
-    The sine's Taylor series to the 9th degree, true to 4e-6 at its ends.
+    def __init__(self) -> None:
+        self.weights = np.empty((7, GRID_FRAMES), np.float32)
+        self.places = np.empty(GRID_FRAMES, np.int64)
+
+
+_scratch = _Scratch()
+
+
+@kernel
+def _prepare(place: float, speed: float, count: int, weights: F32, places: I64) -> None:
+    """Writes the Lagrange weights of six points for `count` places, and the whole part of each place.
+
+    Weights 0 to 5 are of the points two before to three after the whole part.
     """
-    u = np.float32(math.pi) * (t - np.float32(0.5))
-    uu = u * u
-    sine = u * (
-        np.float32(1.0)
-        + uu
-        * (
-            np.float32(-1.0 / 6.0)
-            + uu
-            * (np.float32(1.0 / 120.0) + uu * (np.float32(-1.0 / 5040.0) + uu * np.float32(1.0 / 362880.0)))
-        )
-    )
-    return np.float32(0.5) + np.float32(0.5) * sine
+    fraction = weights[6]
+    for i in range(count):
+        at = place + speed * i
+        whole = math.floor(at)
+        places[i] = np.int64(whole)
+        fraction[i] = np.float32(at - whole)
+    # Two at a time, since a loop that writes many arrays is not made parallel.
+    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    for i in range(count):
+        f = fraction[i]
+        inner = (f + _ONE) * f * (f - _ONE) * (f - _TWO)
+        w0[i] = inner * (f - _THREE) * np.float32(-1.0 / 120.0)
+        w5[i] = inner * (f + _TWO) * np.float32(1.0 / 120.0)
+    for i in range(count):
+        f = fraction[i]
+        inner = (f + _TWO) * f * (f - _ONE) * (f - _THREE)
+        w1[i] = inner * (f - _TWO) * np.float32(1.0 / 24.0)
+        w4[i] = inner * (f + _ONE) * np.float32(-1.0 / 24.0)
+    for i in range(count):
+        f = fraction[i]
+        outer = (f + _TWO) * (f + _ONE) * (f - _TWO) * (f - _THREE)
+        w2[i] = outer * (f - _ONE) * np.float32(-1.0 / 12.0)
+        w3[i] = outer * f * np.float32(1.0 / 12.0)
 
 
 @kernel
+def _window(age: int, lasts: int, attack: float, out: F32) -> None:
+    """Writes a grain's window from `age` on: a raised cosine up, and another down."""
+    rises = np.float32(attack) * np.float32(lasts)
+    upward = np.float32(1.0) / max(rises, np.float32(1e-3))
+    downward = np.float32(1.0) / max(np.float32(lasts) - rises, np.float32(1e-3))
+    for i in range(out.size):
+        up = np.float32(age + i) * upward
+        down = np.float32(lasts - age - i) * downward
+        u = min(min(up, down), np.float32(1.0)) - np.float32(0.5)
+        uu = u * u
+        # sin(pi u) by Taylor's series to the 9th degree, true to 4e-6 at its ends.
+        sine = u * (_S1 + uu * (_S3 + uu * (_S5 + uu * (_S7 + uu * _S9))))
+        out[i] = np.float32(0.5) + np.float32(0.5) * sine
+
+
+@kernel
+def _grains(
+    begin: I64,
+    length: I64,
+    position: F64,
+    ratio: F64,
+    attack: F32,
+    left: F32,
+    right: F32,
+    source: F32,
+    start: int,
+    weights: F32,
+    places: I64,
+    out: F32,
+) -> None:
+    points, frames = source.shape[1], out.shape[1]
+    line_left, line_right = source[0], source[1]
+    size, window = np.uint64(points), weights[6]
+    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    for n in range(begin.size):
+        if length[n] <= 0 or begin[n] >= start + frames:
+            continue
+        end = begin[n] + length[n]
+        to_left, to_right, speed = left[n], right[n], 2.0 * ratio[n]
+        for now in range(start, start + frames, GRID_FRAMES):
+            first = max(begin[n], now)
+            count = min(end, now + GRID_FRAMES) - first
+            if count <= 0:
+                continue
+            place = (2.0 * position[n] + speed * (first - begin[n])) % points
+            _prepare(place, speed, count, weights, places)
+            _window(first - begin[n], length[n], attack[n], window[:count])
+            last = place + speed * count
+            inside = min(place, last) >= 3.0 and max(place, last) < points - 4.0
+            heard_left = out[0, first - start :]
+            heard_right = out[1, first - start :]
+            for i in range(count):
+                # Unsigned, so that no index is looked at twice for being negative.
+                i0 = np.uint64(places[i] - 2 if inside else (places[i] - 2) % points)
+                i1, i2, i3 = i0 + np.uint64(1), i0 + np.uint64(2), i0 + np.uint64(3)
+                i4, i5 = i0 + np.uint64(4), i0 + np.uint64(5)
+                if not inside:
+                    i1, i2, i3, i4, i5 = i1 % size, i2 % size, i3 % size, i4 % size, i5 % size
+                heard_left[i] += (window[i] * to_left) * (
+                    (w0[i] * line_left[i0] + w1[i] * line_left[i1] + w2[i] * line_left[i2])
+                    + (w3[i] * line_left[i3] + w4[i] * line_left[i4] + w5[i] * line_left[i5])
+                )
+                heard_right[i] += (window[i] * to_right) * (
+                    (w0[i] * line_right[i0] + w1[i] * line_right[i1] + w2[i] * line_right[i2])
+                    + (w3[i] * line_right[i3] + w4[i] * line_right[i4] + w5[i] * line_right[i5])
+                )
+        if end <= start + frames:
+            length[n] = 0
+
+
 def grains(
     begin: I64,
     length: I64,
@@ -113,78 +211,5 @@ def grains(
     length and falls for the rest, both as a raised cosine (0.5 is Hann's window); and is `left` and `right`
     loud. A grain that ends in this block leaves its slot empty.
     """
-    points = source.shape[1]
-    frames = out.shape[1]
-    for n in range(begin.size):
-        if length[n] <= 0 or begin[n] >= start + frames:
-            continue
-        end = begin[n] + length[n]
-        rise = max(attack[n] * length[n], 1e-3)
-        fall = max(length[n] - rise, 1e-3)
-        for step in range(frames // GRID_FRAMES):
-            first = max(begin[n], start + step * GRID_FRAMES)
-            count = min(end, start + (step + 1) * GRID_FRAMES) - first
-            if count <= 0:
-                continue
-            age = first - begin[n]
-            speed = 2.0 * ratio[n]
-            place = (2.0 * position[n] + speed * age) % points
-            lowest = min(place, place + speed * count)
-            inside = lowest >= 3.0 and max(place, place + speed * count) < points - 4.0
-            heard_left = out[0, first - start :]
-            heard_right = out[1, first - start :]
-            for i in range(count):
-                at = place + speed * i
-                whole = np.int64(math.floor(at))
-                f = np.float32(at - whole)
-                # The six weights, from common factors of their products.
-                a, b, c, d, e, g = (
-                    f + np.float32(2.0),
-                    f + np.float32(1.0),
-                    f,
-                    f - np.float32(1.0),
-                    f - np.float32(2.0),
-                    f - np.float32(3.0),
-                )
-                ab, cd, eg = a * b, c * d, e * g
-                cdeg, abeg, abcd = cd * eg, ab * eg, ab * cd
-                w0 = b * cdeg * np.float32(-1.0 / 120.0)
-                w1 = a * cdeg * np.float32(1.0 / 24.0)
-                w2 = d * abeg * np.float32(-1.0 / 12.0)
-                w3 = c * abeg * np.float32(1.0 / 12.0)
-                w4 = g * abcd * np.float32(-1.0 / 24.0)
-                w5 = e * abcd * np.float32(1.0 / 120.0)
-                i0, i1, i2, i3, i4, i5 = whole - 2, whole - 1, whole, whole + 1, whole + 2, whole + 3
-                if not inside:
-                    i0, i1, i2 = i0 % points, i1 % points, i2 % points
-                    i3, i4, i5 = i3 % points, i4 % points, i5 % points
-                now = np.float32(age + i)
-                up = min(now / np.float32(rise), np.float32(1.0))
-                down = min((np.float32(length[n]) - now) / np.float32(fall), np.float32(1.0))
-                level = _rise(min(up, down))
-                heard_left[i] += (
-                    level
-                    * left[n]
-                    * (
-                        w0 * source[0, i0]
-                        + w1 * source[0, i1]
-                        + w2 * source[0, i2]
-                        + w3 * source[0, i3]
-                        + w4 * source[0, i4]
-                        + w5 * source[0, i5]
-                    )
-                )
-                heard_right[i] += (
-                    level
-                    * right[n]
-                    * (
-                        w0 * source[1, i0]
-                        + w1 * source[1, i1]
-                        + w2 * source[1, i2]
-                        + w3 * source[1, i3]
-                        + w4 * source[1, i4]
-                        + w5 * source[1, i5]
-                    )
-                )
-        if end <= start + frames:
-            length[n] = 0
+    prepared = (_scratch.weights, _scratch.places)
+    _grains(begin, length, position, ratio, attack, left, right, source, start, *prepared, out)

@@ -1,0 +1,158 @@
+"""The command line: words to calls. Each command's work is in a file of this folder, read when it is used.
+
+Whatever goes wrong ends in one line on standard error that begins with `error:` and says what to do:
+2 for a wrong call or a score that does not validate, 1 for what failed while running, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from resonance import __version__
+
+RATES_HZ = (44100, 48000, 88200, 96000, 192000)
+SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
+
+
+class CallError(Exception):
+    """A call that cannot be meant; the text says what to call instead."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CallError(f"{message} (see: {self.prog} --help)")
+
+
+def _time(text: str) -> float:
+    from resonance.score.words import read_time
+
+    try:
+        return read_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"a seed is a whole number up to 18 digits, not {text[:40]!r}")
+    return int(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="resonance",
+        description="A generative ambient audio engine: a dream of a climb, rendered or heard as it plays.",
+        epilog="Example: resonance render dream -o dream.wav",
+    )
+    parser.add_argument("--version", action="version", version=f"resonance {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, home: str, help_text: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=help_text,
+            description=help_text[0].upper() + help_text[1:] + ".",
+            epilog=f"Example: {example}",
+        )
+        made.set_defaults(home=home)
+        made.add_argument("--debug", action="store_true", help="show the traceback of what goes wrong")
+        return made
+
+    def allow_code(made: argparse.ArgumentParser) -> None:
+        made.add_argument(
+            "--allow-code", action="store_true", help="let the score run sounds of its own (Python files)"
+        )
+
+    render = command(
+        "render", "render", "render a score to a file", "resonance render dream --seed 7 -o d.flac"
+    )
+    render.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
+    render.add_argument("-o", "--output", metavar="FILE", help="default: renders/<score>-<seed>.wav")
+    render.add_argument("--seed", type=_seed, metavar="N", help="another seed, another piece")
+    render.add_argument("--duration", type=_time, metavar="T", help="stretch the scenes to 1m .. 24h")
+    render.add_argument("--start", type=_time, metavar="T", default=0.0, help="from there in the piece on")
+    render.add_argument("--end", type=_time, metavar="T", help="up to there in the piece")
+    render.add_argument(
+        "--rate", type=int, choices=RATES_HZ, metavar="HZ", help="44100 .. 192000, default 48000"
+    )
+    render.add_argument("--subtype", choices=SUBTYPES, help="sample format; default PCM_24, stems FLOAT")
+    render.add_argument(
+        "--stems", metavar="DIR", help="also one dry file a sound, space.wav and premaster.wav"
+    )
+    render.add_argument(
+        "--only", type=_names, default=[], metavar="NAMES", help="only these sounds are heard"
+    )
+    render.add_argument("--without", type=_names, default=[], metavar="NAMES", help="these are not heard")
+    render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
+    render.add_argument("--json", action="store_true", help="a summary on standard output")
+    render.add_argument("--force", action="store_true", help="overwrite existing files")
+    allow_code(render)
+
+    presets = command("presets", "look", "list the presets: name, length, what it is", "resonance presets")
+    presets.set_defaults(act="presets")
+    check = command("check", "look", "validate scores; silent when all are fine", "resonance check my.toml")
+    check.set_defaults(act="check")
+    check.add_argument("scores", nargs="+", metavar="SCORE", help="presets or .toml files")
+    allow_code(check)
+    show = command("show", "look", "list the sounds, or one sound's parameters", "resonance show crystals")
+    show.set_defaults(act="show")
+    show.add_argument("sound", nargs="?", metavar="SOUND", help="a sound, an effect, or a sound's .py file")
+    allow_code(show)
+    schema = command("schema", "look", "print the JSON Schema of scores", "resonance schema > score.json")
+    schema.set_defaults(act="schema")
+
+    inspect = command(
+        "inspect",
+        "inspect",
+        "draw a score's arc, or an audio file",
+        "resonance inspect dream.wav -o dream.png",
+    )
+    inspect.add_argument("subject", metavar="SCORE|FILE", help="a preset, a .toml file or an audio file")
+    inspect.add_argument("-o", "--output", required=True, metavar="PNG", help="the picture's file")
+    inspect.add_argument("--force", action="store_true", help="overwrite an existing picture")
+    allow_code(inspect)
+    command("doctor", "doctor", "what is installed, what is missing, and how fast it is", "resonance doctor")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in argv
+    try:
+        arguments = _parser().parse_args(argv)
+        if arguments.command is None:
+            _parser().print_help()
+            return 0
+        run = importlib.import_module(f"resonance.cli.{arguments.home}").run
+        return int(run(arguments))
+    except CallError as error:
+        return _failed(str(error), 2)
+    except KeyboardInterrupt as error:
+        return _failed(str(error) or "interrupted", 130)
+    except BrokenPipeError:
+        # The reader has gone; what is left to be flushed at exit has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        from resonance.cli.faults import explained
+
+        text, code = explained(error)
+        return _failed(text, code)
+
+
+def _failed(text: str, code: int) -> int:
+    for line in text.splitlines() or ["something failed without a word; try --debug"]:
+        print(f"error: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,45 @@
+"""The shared space: the valley that everything sounds in.
+
+One feedback delay network for the whole piece, fed by every sound's send. Lows ring longer and highs
+shorter, as between rock and air.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from resonance.contract import Setting, Span
+from resonance.dsp import F32
+from resonance.dsp.mixing import ramped
+from resonance.dsp.space import space, space_coefficients, space_state
+from resonance.units import choice, db, part, seconds
+
+_SIZE_M = {"chamber": 6.0, "hall": 14.0, "valley": 28.0}
+
+
+@dataclass(frozen=True)
+class SpacePatch:
+    """The reverberation that all sounds share."""
+
+    room: str = choice("valley", tuple(_SIZE_M), "how large it is")
+    t60_s: float = seconds(5.0, 0.2, 60.0, "how long it rings between 250 Hz and 4 kHz")
+    low: float = part(1.15, "how much longer it rings below 250 Hz", 0.2, 3.0)
+    high: float = part(0.42, "how much shorter it rings above 4 kHz", 0.05, 1.5)
+    gain_db: float = db(0.0, -60.0, 12.0, "level of all reverberation")
+
+
+class Space:
+    """The shared reverberation, running."""
+
+    def __init__(self, patch: SpacePatch, setting: Setting) -> None:
+        self._state = space_state(setting.rate_hz, _SIZE_M[patch.room], int(setting.key("walls")))
+
+    def render(self, span: Span, x: F32, out: F32) -> None:
+        """Adds the reverberation of what is sent, `x` (2, frames), to `out`."""
+        t60_s = span["t60_s"]
+        t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
+        sent = np.zeros_like(x)
+        ramped(x, 10.0 ** (span["gain_db"] / 20.0), sent)
+        space(self._state, t60, sent, out)

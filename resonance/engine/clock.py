@@ -1,0 +1,121 @@
+"""The clock: what every step of the piece asks of whoever sounds.
+
+It turns the score's timeline into spans: the arc, the heart's beats, and each sound's own fields at the
+borders of the steps. A hand on a control (`ride`) takes over from the score within eight steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from resonance import rng
+from resonance.contract import MAX_STEPS, Beat, Span
+from resonance.dsp import F64, GRID_FRAMES
+from resonance.generate.heart import Heart
+from resonance.score.timeline import Timeline, Track
+
+RIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
+
+
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """A value that a hand holds, from an absolute step on."""
+
+    value: float
+    before: float
+    step: int
+
+
+class Clock:
+    """Absolute time in steps of 64 frames, and everything the score says as a function of it."""
+
+    def __init__(self, timeline: Timeline, rate_hz: float, seed: int) -> None:
+        self.timeline = timeline
+        self.rate_hz = rate_hz
+        self.step = 0
+        self._heart = Heart(rng.stream(seed, "heart"))
+        self._beats = 0
+        self._tracks: dict[str, Track] = {
+            "valence": timeline.valence,
+            "energy": timeline.energy,
+            "tension": timeline.tension,
+            "bpm": timeline.bpm,
+            "breath_hz": timeline.breath_hz,
+        }
+        self._rides: dict[str, Ride] = {}
+        self._constants: dict[float, F64] = {}
+
+    @property
+    def frame(self) -> int:
+        """The first frame that has not been asked for yet."""
+        return self.step * GRID_FRAMES
+
+    @property
+    def time_s(self) -> float:
+        return self.frame / self.rate_hz
+
+    def track(self, name: str, track: Track) -> None:
+        """Makes a track known under a name that can be ridden, such as `drone.glow`."""
+        self._tracks[name] = track
+
+    @property
+    def names(self) -> Sequence[str]:
+        return tuple(self._tracks)
+
+    def value(self, name: str) -> float:
+        """What a control is right now, whoever holds it."""
+        return float(self.values(name, 0)[0])
+
+    def ride(self, name: str, value: float) -> None:
+        """Holds a control at a value from now on."""
+        self._rides[name] = Ride(value, self.value(name), self.step)
+
+    def let_go(self, name: str) -> None:
+        """Gives a control back to the score."""
+        self._rides.pop(name, None)
+
+    def values(self, name: str, steps: int) -> F64:
+        """A control at the borders of the next `steps` steps, shape (steps + 1,); read only."""
+        ride = self._rides.get(name)
+        if ride is not None:
+            reached = (np.arange(self.step, self.step + steps + 1) - ride.step) / RIDE_STEPS
+            return ride.before + (ride.value - ride.before) * np.clip(reached, 0.0, 1.0)
+        track = self._tracks[name]
+        if track.constant is not None:
+            return self._constant(track.constant)[: steps + 1]
+        return track(self._times(steps))
+
+    def _times(self, steps: int) -> F64:
+        return np.arange(self.step, self.step + steps + 1) * (GRID_FRAMES / self.rate_hz)
+
+    def _constant(self, value: float) -> F64:
+        if value not in self._constants:
+            self._constants[value] = np.full(MAX_STEPS + 1, value)
+        return self._constants[value]
+
+    def span(self, steps: int) -> Span:
+        """The next `steps` steps with the arc and the heart in them, for every part to fill in its own."""
+        bpm = self.values("bpm", steps)
+        breath_hz = self.values("breath_hz", steps)
+        beats = []
+        end_s = (self.step + steps) * GRID_FRAMES / self.rate_hz
+        while self._heart.next_s < end_s:
+            place = max(0, int(self._heart.next_s * self.rate_hz / GRID_FRAMES) - self.step)
+            pulse = self._heart.beat(float(bpm[place]), float(breath_hz[place]))
+            beats.append(Beat(int(pulse.time_s * self.rate_hz), self._beats, pulse.interval_s, pulse.breath))
+            self._beats += 1
+        return Span(
+            start=self.frame,
+            steps=steps,
+            rate_hz=self.rate_hz,
+            valence=self.values("valence", steps),
+            energy=self.values("energy", steps),
+            tension=self.values("tension", steps),
+            bpm=bpm,
+            presence=self._constant(1.0)[: steps + 1],
+            fields={},
+            beats=beats,
+        )

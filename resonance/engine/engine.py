@@ -1,0 +1,239 @@
+"""The engine: feeds the clock to the parts, sums what they sound, and gives it space and a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Event, Setting, Span
+from resonance.dsp import F32, GRID_FRAMES
+from resonance.effects.master import Master
+from resonance.effects.space import Space
+from resonance.engine.clock import Clock
+from resonance.engine.parts import Part
+from resonance.score import Score
+from resonance.score.recordings import recordings
+from resonance.score.timeline import Timeline
+from resonance.units import db_from_level, parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of the piece as it comes off the desk, each float32 (2, frames).
+
+    `mix` is what is heard, and lags behind the rest by the engine's `latency_frames`. `stems` holds each
+    heard sound's dry signal, `space` all reverberation; they add up to `premaster`. All arrays are the
+    engine's own and are overwritten by the next block.
+    """
+
+    start: int
+    mix: F32
+    premaster: F32
+    space: F32
+    stems: Mapping[str, F32]
+    events: Sequence[Event] = field(default=())
+
+
+class Engine:
+    """Renders a score, any number of frames at a time; the samples are the same however it is asked.
+
+    `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
+    stretches the scenes. `only` and `without` name the sounds that are heard, in the same performance.
+    Raises ValueError for a name the score does not have.
+    """
+
+    def __init__(
+        self,
+        score: Score,
+        rate: float | None = None,
+        seed: int | None = None,
+        *,
+        duration_s: float | None = None,
+        only: Iterable[str] = (),
+        without: Iterable[str] = (),
+    ) -> None:
+        self.score = score
+        self.rate = float(score.rate if rate is None else rate)
+        self.seed = score.seed if seed is None else seed
+        self.timeline = Timeline(score, duration_s)
+        self.frames = round(self.timeline.duration_s * self.rate)
+        self.messages: list[str] = []
+        self._clock = Clock(self.timeline, self.rate, self.seed)
+        self._curves = {
+            name: [key for key, p in parameters(part.definition).items() if p.follows_curves]
+            for name, part in score.effects.items()
+        }
+        self._space = Space(self._effect("space"), self._setting("space"))
+        self._master = Master(self._effect("master"), self._setting("master"), self.frames)
+        self._parts = _in_order([self._part(name) for name in score.sounds])
+        self._heard = self._chosen(set(only), set(without))
+        self._notes: dict[int, str] = {}
+        self._surplus = np.zeros((2, 0), np.float32)
+        self._skip = self.latency_frames
+
+    @property
+    def latency_frames(self) -> int:
+        """How far the mix lags behind the stems: the limiter's look-ahead."""
+        return self._master.latency_frames
+
+    @property
+    def heard(self) -> Sequence[str]:
+        """The names of the sounds that are heard, in the score's order."""
+        return [name for name in self.score.sounds if name in self._heard]
+
+    @property
+    def frame(self) -> int:
+        """The first frame that is not rendered yet."""
+        return self._clock.frame
+
+    def _setting(self, name: str) -> Setting:
+        return Setting(name, self.rate, self.seed, self.score.tuning)
+
+    def _effect(self, name: str) -> Any:
+        """An effect's patch, its curves made known to the clock."""
+        for parameter in self._curves[name]:
+            self._clock.track(f"{name}.{parameter}", self.timeline.effect(name, parameter))
+        return self.score.effects[name].patch()
+
+    def _part(self, name: str) -> Part:
+        played = self.score.sounds[name]
+        for parameter, declared in played.definition.parameters.items():
+            if declared.follows_curves:
+                self._clock.track(f"{name}.{parameter}", self.timeline.field(name, parameter))
+        self._clock.track(f"{name}.presence", self.timeline.presence(name))
+        setting = replace(self._setting(name), recordings=recordings(self.score, name, self.rate))
+        return Part(played.definition, played.patch(), setting, self._clock, self.messages.append)
+
+    def _chosen(self, only: set[str], without: set[str]) -> set[str]:
+        names = {part.name for part in self._parts}
+        for name in sorted((only | without) - names):
+            raise ValueError(f"no sound '{name}' in {self.score.name}: it has {', '.join(sorted(names))}")
+        return (only or names) - without
+
+    def advance(self, steps: int) -> Block:
+        """Renders the next `steps` steps of 64 frames (at most 128)."""
+        span = self._clock.span(steps)
+        heard: dict[str, Sequence[Event]] = {}
+        spans = {}
+        for part in self._parts:
+            spans[part.name] = part.span(span, heard)
+            heard[part.name] = part.decide(spans[part.name])
+        dry = np.zeros((2, span.frames), np.float32)
+        wet = np.zeros((2, span.frames), np.float32)
+        stems = {}
+        for part in self._parts:
+            part.render(spans[part.name], part.name in self._heard)
+            if part.sounding:
+                dry += part.dry
+                wet += part.wet
+                stems[part.name] = part.dry
+        space = np.zeros((2, span.frames), np.float32)
+        self._space.render(self._fields(span, "space"), wet, space)
+        premaster = dry + space
+        mix = np.empty_like(premaster)
+        self._master.render(self._fields(span, "master"), premaster, mix)
+        self._clock.step += steps
+        events = sorted(
+            (event for begun in heard.values() for event in begun), key=lambda e: (e.frame, e.name)
+        )
+        return Block(span.start, mix, premaster, space, stems, events)
+
+    def _fields(self, span: Span, name: str) -> Span:
+        fields = {key: self._clock.values(f"{name}.{key}", span.steps) for key in self._curves[name]}
+        return replace(span, fields=fields)
+
+    def blocks(self, steps: int = MAX_STEPS) -> Iterator[Block]:
+        """The whole piece, block by block, until its mix is complete."""
+        while self.frame < self.frames + self.latency_frames:
+            yield self.advance(steps)
+
+    def render(self, frames: int) -> F32:
+        """The next `frames` frames as they are heard, float32 of shape (frames, 2)."""
+        out = np.empty((frames, 2), np.float32)
+        done = 0
+        while done < frames:
+            if self._surplus.shape[1] == 0:
+                wanted = -(-(frames - done + self._skip) // GRID_FRAMES)
+                mix = self.advance(min(MAX_STEPS, wanted)).mix
+                self._skip, skipped = max(0, self._skip - mix.shape[1]), min(self._skip, mix.shape[1])
+                self._surplus = mix[:, skipped:]
+                continue
+            taken = min(frames - done, self._surplus.shape[1])
+            out[done : done + taken] = self._surplus[:, :taken].T
+            self._surplus = self._surplus[:, taken:]
+            done += taken
+        return out
+
+    def set(self, name: str, value: float) -> None:
+        """Rides a control from now on: `tension`, `bpm`, or a sound's or effect's field as `drone.glow`.
+
+        Raises KeyError for a name there is not, ValueError for a value outside the control's range.
+        """
+        low, high = self._range(name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} is {value:g}; it must be between {low:g} and {high:g}")
+        self._clock.ride(name, float(value))
+
+    def let_go(self, name: str) -> None:
+        """Gives a control back to the score."""
+        self._clock.let_go(name)
+
+    def _range(self, name: str) -> tuple[float, float]:
+        if name in ("valence", "energy", "tension"):
+            return 0.0, 1.0
+        if name == "bpm":
+            return 20.0, 240.0
+        owner, _, parameter = name.partition(".")
+        if name not in self._clock.names or parameter == "presence":
+            raise KeyError(
+                f"no control '{name}': a control is tension, energy, valence, bpm or sound.parameter"
+            )
+        of_sound = self.score.sounds.get(owner)
+        patch = of_sound.definition.patch if of_sound else self.score.effects[owner].definition
+        found = parameters(patch)[parameter]
+        return found.low, found.high
+
+    def note_on(self, note: int, velocity: float = 0.8, sound: str = "crystals") -> None:
+        """Plays a note (MIDI number; velocity 0 to 1) on a sound of the score, in its tuning, at once.
+
+        Raises ValueError where the score does not have the sound.
+        """
+        part = next((part for part in self._parts if part.name == sound), None)
+        if part is None:
+            raise ValueError(f"no sound '{sound}' in {self.score.name} to play a note on")
+        if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
+            raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
+        part.put(
+            Event(
+                self.frame,
+                "note",
+                pitch_hz=self.score.tuning.note_hz(note),
+                level_db=2.0 * db_from_level(velocity),
+                rule="player",
+                detail={"note": note, "velocity": velocity},
+            )
+        )
+        self._notes[note] = sound
+
+    def note_off(self, note: int) -> None:
+        """Lets go of a note that was played."""
+        sound = self._notes.pop(note, None)
+        for part in self._parts:
+            if part.name == sound:
+                part.release(note)
+
+
+def _in_order(parts: list[Part]) -> list[Part]:
+    """The parts, each after those that it hears; otherwise as the score has them."""
+    ordered: list[Part] = []
+    names = {part.name for part in parts}
+    while len(ordered) < len(parts):
+        known = {part.name for part in ordered}
+        ready = [part for part in parts if part not in ordered and set(part.hears) & names <= known]
+        if not ready:
+            raise ValueError("sounds hear each other in a circle: " + ", ".join(sorted(names - known)))
+        ordered.append(ready[0])
+    return ordered

@@ -1,0 +1,213 @@
+"""Parts: each sound of the score with its rule, its pool of voices and its strip of the desk.
+
+A pool is fixed: voices are built once. When all are busy the oldest gives way, faded within five
+milliseconds while the new one already sounds on a spare. A voice that turns NaN or runs away is muted
+alone, and said.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from resonance import rng
+from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.mixing import LIMIT, absorb, mix
+from resonance.engine.clock import Clock
+from resonance.sounds import Sound
+from resonance.units import level_from_db, parameters
+
+SPARES = 4
+LEAVE_STEPS = 4  # 5.3 ms at 48 kHz: too short to be heard as a fade, long enough not to click
+ENDING_STEPS = 16  # 21 ms: the end of a voice that had said when it would end
+NEAR_M = 4.0
+"""The distance at which a sound is as loud, clear and dry as its patch says."""
+_CLEAR_AIR_HZ = 20_000.0
+_HALF_AIR_M = 120.0  # by ear: at 120 m the top octave is gone, at a kilometre all above 2.1 kHz
+
+
+class Scratch:
+    """A stereo buffer for spans of any length; a view of it is always contiguous, as kernels ask."""
+
+    def __init__(self) -> None:
+        self._flat = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+
+    def view(self, frames: int) -> F32:
+        """The buffer's first `frames` frames, shape (2, frames), with whatever is in them."""
+        return self._flat[: 2 * frames].reshape(2, frames)
+
+    def silent(self, frames: int) -> F32:
+        """The same, filled with zeros."""
+        view = self.view(frames)
+        view.fill(0.0)
+        return view
+
+
+@dataclass(eq=False)
+class Slot:
+    """A place in a pool: a voice and what the engine keeps beside it.
+
+    It sounds up to the absolute step `end`, and fades over the `fade_steps` before it.
+    """
+
+    voice: Voice
+    carry: F32 = field(default_factory=lambda: np.zeros((2, GRID_FRAMES), np.float32))
+    event: Event = field(default_factory=lambda: Event(0, ""))
+    lag: int = 0
+    level: float = 0.0
+    send: float = 1.0
+    end: float = math.inf
+    fade_steps: int = ENDING_STEPS
+
+
+class Part:
+    """One sound of the score, playing. After `render`, `dry` and `wet` hold the span, where `sounding`."""
+
+    def __init__(
+        self, sound: Sound, patch: Any, setting: Setting, clock: Clock, tell: Callable[[str], None]
+    ) -> None:
+        self.name = sound.name
+        self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
+        self.began: list[Event] = []
+        self.sounding = False
+        self.dry = self.wet = np.zeros((2, 0), np.float32)
+        self._seed = setting.seed
+        self._rate_hz = setting.rate_hz
+        self._clock = clock
+        self._tell = tell
+        self._fields = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
+        self._rule = (sound.rule or Sustain)(patch, setting)
+        self._voices = sound.voice.voices if sound.rule else 1
+        spares = SPARES if sound.rule else 0
+        self._free = [Slot(sound.voice(patch, setting)) for _ in range(self._voices + spares)]
+        self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
+        self._pending: list[tuple[int, int, Event]] = []
+        self._count = 0
+        self._air = np.zeros((2, 2))
+        self._buffers = {name: Scratch() for name in ("dry", "wet", "voice", "cut_dry", "cut_wet")}
+
+    def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
+        """The engine's span with this part's own fields, its presence, and what it listens to."""
+        return replace(
+            span,
+            presence=self._clock.values(f"{self.name}.presence", span.steps),
+            fields={name: self._clock.values(f"{self.name}.{name}", span.steps) for name in self._fields},
+            heard={name: heard.get(name, ()) for name in self.hears},
+        )
+
+    def put(self, event: Event) -> None:
+        """Adds an event, of the rule's or a player's, to be begun at its frame."""
+        event.sound = self.name
+        event.name = f"{self.name}:{self._count}"
+        event.key = np.uint64(rng.key(self._seed, event.name))
+        heapq.heappush(self._pending, (event.frame, self._count, event))
+        self._count += 1
+
+    def decide(self, span: Span) -> list[Event]:
+        """Asks the rule, and returns what begins in this span, in order."""
+        for event in sorted(self._rule.events(span), key=lambda event: event.frame):
+            self.put(event)
+        self.began = []
+        while self._pending and self._pending[0][0] < span.start + span.frames:
+            self.began.append(heapq.heappop(self._pending)[2])
+        return self.began
+
+    def release(self, note: int) -> None:
+        """Lets go of a player's note."""
+        for slot in self._busy:
+            if slot.event.detail.get("note") == note:
+                slot.end = min(slot.end, self._clock.step + self._steps(slot.voice.release()))
+                del slot.event.detail["note"]
+
+    def render(self, span: Span, heard: bool) -> None:
+        """Sounds the span into `dry` and `wet`. A part that is not heard begins nothing."""
+        begins = [event for event in self.began if event.sounds]
+        self.sounding = heard and bool(begins or self._busy)
+        if not self.sounding:
+            return
+        self.dry = self._buffers["dry"].silent(span.frames)
+        self.wet = self._buffers["wet"].silent(span.frames)
+        distance = np.maximum(span["distance_m"], 0.5) / NEAR_M
+        gain = 10.0 ** (span["gain_db"] / 20.0) / distance
+        # The reverberant field hardly falls with distance: the send falls with its root only.
+        send = 10.0 ** (span["send_db"] / 20.0) * np.sqrt(distance)
+        # Cut where events begin, so that who is free to sound them does not hang on the span's length.
+        cuts = sorted({0, span.steps, *(span.step_of(event.frame) for event in begins)})
+        for first, last in pairwise(cuts):
+            piece = span.cut(first, last)
+            for event in begins:
+                if span.step_of(event.frame) == first:
+                    self._begin(event, piece)
+            borders = slice(first, last + 1)
+            if piece is span:
+                self._sound(span, gain, send, self.dry, self.wet)
+                continue
+            dry = self._buffers["cut_dry"].silent(piece.frames)
+            wet = self._buffers["cut_wet"].silent(piece.frames)
+            self._sound(piece, gain[borders], send[borders], dry, wet)
+            frames = slice(first * GRID_FRAMES, last * GRID_FRAMES)
+            self.dry[:, frames] = dry
+            self.wet[:, frames] = wet
+        if distance.max() > 1.0:
+            cutoff = _CLEAR_AIR_HZ / (1.0 + np.maximum(distance - 1.0, 0.0) * (NEAR_M / _HALF_AIR_M))
+            absorb(self._air[0], np.minimum(cutoff / span.rate_hz, 0.49), self.dry)
+            absorb(self._air[1], np.minimum(cutoff / span.rate_hz, 0.49), self.wet)
+
+    def _begin(self, event: Event, span: Span) -> None:
+        """Starts a voice in the first step of the span."""
+        if event.kind == "end" and event.sustained:
+            for slot in [slot for slot in self._busy if slot.event.sustained]:
+                self._clear(slot)
+            return
+        step = span.start // GRID_FRAMES
+        staying = [slot for slot in self._busy if slot.end > step + LEAVE_STEPS]
+        if len(staying) >= self._voices:
+            staying[0].end = step + LEAVE_STEPS
+            staying[0].fade_steps = LEAVE_STEPS
+        if not self._free:
+            return
+        slot = self._free.pop()
+        near = NEAR_M / max(0.5, float(event.detail.get("distance_m", NEAR_M)))
+        asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[0])
+        slot.event = event
+        slot.lag = event.frame - span.start
+        slot.level = level_from_db(event.level_db) * near * asked
+        slot.send = near**-0.5
+        slot.end = step + self._steps(slot.voice.start(event, span))
+        slot.fade_steps = ENDING_STEPS
+        slot.carry.fill(0.0)
+        self._busy.append(slot)
+
+    def _steps(self, seconds: float) -> float:
+        return math.inf if seconds == math.inf else math.ceil(seconds * self._rate_hz / GRID_FRAMES)
+
+    def _sound(self, span: Span, gain: F64, send: F64, dry: F32, wet: F32) -> None:
+        """Adds all voices' sound, and lets those go that have ended."""
+        first = span.start // GRID_FRAMES
+        for slot in self._busy.copy():
+            out = self._buffers["voice"].silent(span.frames)
+            slot.voice.render(span, out)
+            level = gain * slot.level
+            if slot.event.sustained:
+                level = level * span.presence
+            if slot.end < first + span.steps + slot.fade_steps:
+                left = slot.end - np.arange(first, first + span.steps + 1)
+                level = level * np.clip(left / slot.fade_steps, 0.0, 1.0)
+            peak = mix(out, slot.carry, slot.lag, level, send * slot.send, dry, wet)
+            if peak > LIMIT:
+                at_s = span.start / span.rate_hz
+                self._tell(f"{self.name}: a voice ran away at {at_s:.1f} s and was muted; the piece goes on")
+                self._clear(slot)
+            elif slot.end <= first + span.steps:
+                self._clear(slot)
+
+    def _clear(self, slot: Slot) -> None:
+        self._busy.remove(slot)
+        self._free.append(slot)

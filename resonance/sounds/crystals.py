@@ -1,0 +1,295 @@
+"""Crystalline ledges that sing when touched; and, under strain, snap like glass.
+
+Modal synthesis: a struck or bowed bar with twelve modes, all but the lowest split into a pair that beats
+softly left and right. At ease the crystal is a tuned bell, its low modes on whole multiples; strained, it
+goes back to raw glass: the modes move to a free bar's, the ringing shortens, and notes turn into snaps,
+bursts of many short high modes.
+
+What it follows: energy touches more often; valence and energy reach higher; tension makes it brittle. Single
+touches wander along the theme's tones; now and then the theme itself is climbed, as far as the mood allows
+(`generate/theme.py`), each time from another place, stopping one step short of the octave.
+
+Source: modes of a free bar, Rossing & Fletcher 1998, ch. 2; tuned bars, Bork 1995.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.modes import mode_coefficients, modes
+from resonance.dsp.noise import white
+from resonance.dsp.partials import sines
+from resonance.generate import theme
+from resonance.generate.onsets import Onsets
+from resonance.tuning import strained_hz
+from resonance.units import hz, part, seconds
+
+TUNED = np.array([1.0, 2.0, 3.0, 4.0, 5.404, 6.71, 8.933, 10.7, 13.344, 15.3, 18.638, 21.9])
+"""A crystal at ease: four modes tuned as a bell's, the rest a free bar's bending and twisting modes."""
+RAW = np.array([1.0, 2.36, 2.757, 4.31, 5.404, 6.71, 8.933, 10.7, 13.344, 15.3, 18.638, 21.9])
+"""Raw glass: none of its low modes lies near a whole multiple."""
+_WEIGHT = np.array([1.0, 0.34, 0.20, 0.17, 0.11, 0.10, 0.085, 0.07, 0.055, 0.045, 0.035, 0.03])
+_SNAP_MODES = 24
+_SNAP_S = 0.3
+_BOW_MODES = 3
+_LEDGES = np.array([2, 2, 3, 3, 3, 4])  # octaves above the root: 220, 440 and, rarely, 880 Hz
+
+
+@dataclass(frozen=True)
+class Crystals(Patch):
+    """Ledges of crystal that sing when touched, and snap like glass under strain."""
+
+    facts: ClassVar = {
+        "mode ratios at ease": " ".join(f"{ratio:.3f}" for ratio in TUNED),
+        "mode ratios when brittle": " ".join(f"{ratio:.3f}" for ratio in RAW),
+    }
+
+    touch_hz: float = hz(0.9, 0.0, 8.0, "how often a ledge is touched at full energy, on average")
+    theme_hz: float = hz(0.055, 0.0, 1.0, "how often the theme is climbed")
+    t60_s: float = seconds(4.5, 0.2, 20.0, "how long the lowest mode rings at ease, at every pitch")
+    damping: float = part(0.5, "how much sooner the higher modes end")
+    hardness: float = part(0.45, "the mallet: from felt to bone")
+    bowed: float = part(0.16, "the share of touches that are bowed, not struck")
+    scatter: float = part(0.7, "how widely the ledges lie around the listener")
+
+
+def brittleness(tension: float) -> float:
+    """How much of the crystal is raw glass: none up to a tension of 0.3, all of it from 0.7 on."""
+    x = min(1.0, max(0.0, (tension - 0.3) / 0.4))
+    return x * x * (3.0 - 2.0 * x)
+
+
+class CrystalsRule(Rule):
+    """Touches that wander along the theme's tones, climbs of the theme, and snaps where it is brittle."""
+
+    def __init__(self, patch: Crystals, setting: Setting) -> None:
+        self._tuning = setting.tuning
+        self._touches = Onsets(setting.stream("touches"), regularity=0.7)
+        self._climbs = Onsets(setting.stream("climbs"), regularity=8.0)
+        self._touch_rng = setting.stream("touch")
+        self._climb_rng = setting.stream("climb")
+        self._place = 2
+
+    def events(self, span: Span) -> Iterable[Event]:
+        yield from self._touched(span)
+        yield from self._climbed(span)
+
+    def _touched(self, span: Span) -> Iterator[Event]:
+        rate_hz = span["touch_hz"] * span.energy * span.presence
+        for frame in self._touches.due(span.start, rate_hz, span.step_s):
+            step = span.step_of(frame)
+            chance = self._touch_rng.random(8)
+            lean = theme.lean(self._touch_rng)
+            tension = float(span.tension[step])
+            brittle = brittleness(tension)
+            self._place = int(np.clip(self._place + round(3.2 * (chance[0] - 0.5)), 0, len(theme.CLIMB) - 1))
+            reach = chance[1] * (0.55 + 0.45 * max(span.valence[step], span.energy[step]))
+            octave = int(_LEDGES[int(reach * len(_LEDGES))])
+            pitch_hz = strained_hz(self._tuning.hz(theme.CLIMB[self._place], octave), tension, lean)
+            where = self._where(chance[2], chance[3], span.at("scatter", frame))
+            velocity = 0.25 + 0.6 * chance[4] * (0.5 + 0.5 * float(span.energy[step]))
+            if chance[5] < brittle * 0.75:
+                yield from self._snap(frame, chance, brittle, where, span.rate_hz)
+                continue
+            bowed = chance[6] < span.at("bowed", frame) * (1.0 - brittle)
+            yield Event(
+                frame,
+                "bow" if bowed else "strike",
+                pitch_hz=pitch_hz,
+                level_db=-17.0 + 12.0 * velocity - (7.0 if bowed else 0.0),
+                duration_s=span.at("t60_s", frame),
+                rule="touch",
+                detail={"velocity": velocity, **where},
+            )
+
+    def _climbed(self, span: Span) -> Iterator[Event]:
+        rate_hz = span["theme_hz"] * span.presence * (span.energy > 0.15)
+        for frame in self._climbs.due(span.start, rate_hz, span.step_s):
+            step = span.step_of(frame)
+            octave, pace, side, far = self._climb_rng.random(4)
+            rubato = self._climb_rng.random(len(theme.CLIMB))
+            lean = theme.lean(self._climb_rng)
+            tones = theme.climb(float(span.valence[step]), float(span.tension[step]))
+            where = self._where(side, 0.2 + 0.4 * far, span.at("scatter", frame))
+            begin = frame
+            for place, degree in enumerate(tones):
+                sag = float(span.tension[step]) * (1.0 + 0.3 * place)
+                pitch_hz = self._tuning.hz(degree, 2 + int(octave > 0.45) + int(octave > 0.9))
+                yield Event(
+                    begin,
+                    "strike",
+                    pitch_hz=strained_hz(pitch_hz, sag, -abs(lean)),
+                    level_db=-9.5 + 1.1 * place - 3.0 * (octave > 0.9),
+                    duration_s=span.at("t60_s", frame),
+                    rule="theme",
+                    detail={"velocity": 0.5 + 0.06 * place, "place": place + 1, **where},
+                )
+                # Half a beat to a beat a tone, leaning into the last.
+                wait_s = (
+                    60.0
+                    / float(span.bpm[step])
+                    * (0.5 + 0.25 * pace)
+                    * (0.92 + 0.16 * rubato[place] + 0.08 * place)
+                )
+                begin += round(wait_s * span.rate_hz)
+
+    @staticmethod
+    def _where(side: float, far: float, scatter: float) -> dict[str, float]:
+        """A place around the listener: most ledges are near, some far off."""
+        return {"pan": scatter * (2.0 * side - 1.0), "distance_m": 3.0 * 9.0 ** (far * scatter)}
+
+    @staticmethod
+    def _snap(
+        frame: int, chance: F64, brittle: float, where: dict[str, float], rate_hz: float
+    ) -> Iterator[Event]:
+        """A burst of 6 to 30 micro-impacts in under 300 ms, thick at first."""
+        impacts = 6 + int(24.0 * chance[7] * brittle)
+        snap = Event(
+            frame,
+            "snap",
+            level_db=-12.0 + 7.0 * float(chance[4]),
+            duration_s=_SNAP_S,
+            rule="brittle",
+            detail={"velocity": 1.0, "impacts": impacts, **where},
+        )
+        yield snap
+        rng = np.random.Generator(np.random.PCG64(int(chance[6] * 2**53)))
+        delays = np.sort(0.9 * _SNAP_S * rng.random(impacts) ** 1.8)
+        delays[0] = 0.0
+        snap.detail["delays"] = delays
+        for delay_s in delays:
+            yield Event(
+                frame + int(delay_s * rate_hz),
+                "impact",
+                level_db=snap.level_db - 30.0 * float(delay_s) / _SNAP_S,
+                duration_s=0.03,
+                rule="brittle",
+                follows=snap,
+                sounds=False,
+            )
+
+
+class CrystalsVoice(Voice):
+    """One ledge, struck or bowed; or one burst of breaking glass."""
+
+    voices: ClassVar[int] = 20
+
+    def __init__(self, patch: Crystals, setting: Setting) -> None:
+        self._rate_hz = setting.rate_hz
+        self._lanes = 2 * max(len(TUNED), _SNAP_MODES // 2)
+        self._state = np.zeros((2, self._lanes))
+        self._rotation = np.zeros((1, 2, self._lanes))
+        self._strike = np.zeros(self._lanes)
+        self._left = np.zeros(self._lanes, np.float32)
+        self._right = np.zeros(self._lanes, np.float32)
+        self._excitation = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
+        self._bow = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+
+    def start(self, event: Event, span: Span) -> float:
+        self._age = 0
+        self._state.fill(0.0)
+        rng = np.random.Generator(np.random.PCG64(event.key))
+        self._bowed = event.kind == "bow"
+        self._pan = float(event.detail.get("pan", 0.0))
+        velocity = float(event.detail.get("velocity", 0.7))
+        if event.kind == "snap":
+            return self._snap(event, rng)
+        return self._ledge(event, span, velocity, rng)
+
+    def _ledge(self, event: Event, span: Span, velocity: float, rng: np.random.Generator) -> float:
+        brittle = brittleness(float(span.tension[0]))
+        ratio = TUNED + brittle * (RAW - TUNED)
+        ratio[1:] *= 1.0 + brittle * rng.uniform(-0.02, 0.02, len(ratio) - 1)
+        t60_s = float(span["t60_s"][0]) * (1.0 - 0.82 * brittle)
+        frequency_hz = event.pitch_hz * ratio if event.pitch_hz else 440.0 * ratio
+        # Pairs beat slower than once a second at ease, so that no note trembles.
+        split_hz = rng.uniform(0.15, 0.55, len(ratio)) * (1.0 + 6.0 * brittle)
+        split_hz[0] = 0.0
+        modes_t60_s = t60_s / (1.0 + float(span["damping"][0]) * 1.4 * (ratio - 1.0))
+        self._tune(
+            np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)), np.tile(modes_t60_s, 2)
+        )
+        where = rng.uniform(0.12, 0.4)  # along the bar: never its middle, where every other mode is mute
+        shape = 0.35 + 0.65 * np.abs(np.sin(np.pi * where * np.arange(1, len(ratio) + 1)))
+        shape /= shape[0]
+        weight = np.tile(0.5 * _WEIGHT * shape, 2)
+        self._place(weight, 0.25)
+        self._blow = np.zeros(0, np.float32)
+        if self._bowed:
+            self._bow_phase = rng.random(_BOW_MODES)
+            self._bow_hz = frequency_hz[:_BOW_MODES]
+            # A mode driven at its own pitch grows to its drive times its decay time in frames.
+            self._bow_level = 7.0 / (modes_t60_s[:_BOW_MODES] * self._rate_hz)
+            self._bow_s = 0.9 + 1.6 * rng.random()
+            return float(self._bow_s + 1.3 * t60_s)
+        hardness = float(np.clip(span["hardness"][0] + 0.5 * (velocity - 0.5), 0.0, 1.0))
+        self._blow = _blow(hardness, event.key, self._rate_hz)
+        return 1.3 * t60_s
+
+    def _snap(self, event: Event, rng: np.random.Generator) -> float:
+        frequency_hz = 1800.0 * 5.5 ** rng.random(self._lanes)
+        self._tune(frequency_hz, rng.uniform(0.02, 0.09, self._lanes))
+        self._place(rng.uniform(0.05, 0.3, self._lanes) / np.sqrt(self._lanes) * 4.0, 0.5)
+        self._bowed = False
+        delays = event.detail["delays"]
+        self._blow = np.zeros(int((_SNAP_S + 0.01) * self._rate_hz), np.float32)
+        for delay_s in delays:
+            level = 10.0 ** (-1.5 * delay_s / _SNAP_S) * rng.uniform(0.35, 1.0) * rng.choice((-1.0, 1.0))
+            contact = int(rng.uniform(0.00004, 0.00015) * self._rate_hz) + 2
+            at = int(delay_s * self._rate_hz)
+            pulse = 1.0 - np.cos(2.0 * np.pi * (np.arange(contact) + 0.5) / contact)
+            self._blow[at : at + contact] += (level * pulse / pulse.sum()).astype(np.float32)
+        return len(self._blow) / self._rate_hz + 0.15
+
+    def _tune(self, frequency_hz: F64, t60_s: F64) -> None:
+        self._rotation[0, 0], self._rotation[0, 1] = mode_coefficients(frequency_hz, t60_s, self._rate_hz)
+
+    def _place(self, weight: F64, spread: float) -> None:
+        """The modes' weights, and where they lie: the pairs a little left and right of the note."""
+        self._strike[:] = weight
+        side = np.repeat((-spread, spread), self._lanes // 2)
+        side[0] = side[self._lanes // 2] = 0.0
+        angle = np.pi / 4.0 * (1.0 + np.clip(self._pan + side, -1.0, 1.0))
+        self._left[:] = np.cos(angle)
+        self._right[:] = np.sin(angle)
+
+    def render(self, span: Span, out: F32) -> None:
+        excitation = self._excitation[: span.frames]
+        excitation.fill(0.0)
+        if self._bowed:
+            self._drawn(span, excitation)
+        else:
+            blow = self._blow[self._age : self._age + span.frames]
+            excitation[: len(blow)] = blow
+        modes(self._state, self._rotation, self._strike, self._left, self._right, excitation, out)
+        self._age += span.frames
+
+    def _drawn(self, span: Span, excitation: F32) -> None:
+        """A bow: the lowest modes are fed at their own pitch, in one slow stroke."""
+        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
+        stroke = np.sin(np.pi * np.clip(age_s / self._bow_s, 0.0, 1.0)) ** 2
+        if stroke.max() == 0.0:
+            return
+        level = (stroke[:, None] * self._bow_level).astype(np.float32)
+        cycles = np.broadcast_to(self._bow_hz / self._rate_hz, level.shape).copy()
+        both = self._bow[: 2 * span.frames].reshape(2, span.frames)
+        both.fill(0.0)
+        sines(self._bow_phase, cycles, level, level, both)
+        excitation += both[0]
+
+
+def _blow(hardness: float, key: np.uint64, rate_hz: float) -> F32:
+    """A mallet's push: the harder, the shorter; a smooth pulse of unit area, with a grain of contact."""
+    contact_s = 0.0032 * 0.09**hardness
+    frames = max(4, int(contact_s * rate_hz))
+    pulse = 1.0 - np.cos(2.0 * np.pi * (np.arange(frames) + 0.5) / frames)
+    grain = np.zeros((1, GRID_FRAMES * -(-frames // GRID_FRAMES)), np.float32)
+    white(key, 0, grain)
+    pulse *= 1.0 + 0.4 * hardness * grain[0, :frames]
+    return (pulse / pulse.sum()).astype(np.float32)
