@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from resonance.cli import CallError
-from resonance.score import load
+import numpy as np
 
-_POINTS = 1200
-_AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".part", ".aif", ".aiff", ".w64", ".rf64")
+from resonance.analysis.pictures import Outline, picture_of_audio, picture_of_score
+from resonance.analysis.recording import open_audio, read_tags
+from resonance.cli import CallError
+from resonance.dsp import F64
+from resonance.score import Score, ScoreError, Timeline, load, preset_names
+
+_POINTS = 1500
+_SCORES = ("", ".toml")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,18 +24,52 @@ def run(arguments: argparse.Namespace) -> int:
         raise CallError(f"the picture is a PNG: name it {picture.with_suffix('.png').name}")
     if picture.exists() and not arguments.force:
         raise CallError(f"{picture} exists already: give another name, or --force to overwrite it")
-    picture.parent.mkdir(parents=True, exist_ok=True)
     subject = Path(arguments.subject)
-    if subject.suffix.lower() in _AUDIO:
-        _draw_audio(subject, picture)
-    else:
-        _draw_score(load(arguments.subject, allow_code=arguments.allow_code), picture)
+    if subject.suffix.lower() in _SCORES:
+        score = load(arguments.subject, allow_code=arguments.allow_code)
+        _make_folder(picture)
+        picture_of_score(_outline(score), picture)
+        return 0
+    if not subject.exists():
+        raise CallError(f"no file {subject}")
+    with open_audio(subject) as audio:
+        seconds = audio.frames / audio.samplerate
+    _make_folder(picture)
+    picture_of_audio(subject, picture, arc=_arc_of(subject, seconds))
     return 0
 
 
-def _draw_score(score: Score, picture: Path) -> None:
-    raise NotImplementedError
+def _make_folder(picture: Path) -> None:
+    picture.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _draw_audio(audio: Path, picture: Path) -> None:
-    raise NotImplementedError
+def _outline(score: Score) -> Outline:
+    timeline = Timeline(score)
+    times_s, curves = _arc(timeline)
+    return Outline(
+        title=score.title,
+        times_s=times_s,
+        curves=curves,
+        scenes=[(scene.name, scene.start_s, scene.end_s) for scene in timeline.scenes],
+        lanes={name: timeline.presence(name)(times_s) for name in score.sounds},
+    )
+
+
+def _arc(timeline: Timeline) -> tuple[F64, dict[str, F64]]:
+    times_s = np.linspace(0.0, timeline.duration_s, _POINTS)
+    tracks = {"valence": timeline.valence, "energy": timeline.energy, "tension": timeline.tension}
+    return times_s, {name: track(times_s) for name, track in tracks.items()}
+
+
+def _arc_of(audio: Path, seconds: float) -> tuple[F64, dict[str, F64]] | None:
+    """The arc that a render of ours follows, where its score is a preset and the file is the whole piece."""
+    tags = read_tags(audio)
+    for name in preset_names():
+        try:
+            score = load(name)
+        except ScoreError:
+            continue
+        if score.digest in " ".join(tags.values()):
+            timeline = Timeline(score, seconds)
+            return _arc(timeline)
+    return None
