@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -33,6 +33,7 @@ MAX_STEPS = 128
 class Patch:
     """What every sound can be asked for. Subclasses add their own parameters.
 
+    One that declares `place_t60_s` sounds in a reverberation of its own, in place of the shared one.
     `facts` are what `resonance show` prints beside them, such as the ratios of a model's modes.
     """
 
@@ -85,11 +86,24 @@ class Beat:
     breath: float
 
 
+class Past(Protocol):
+    """What has been heard so far, for sounds that reflect it.
+
+    `kept` has a few seconds of every scene so far by its name, oldest first, and when each was complete:
+    (frame, audio); the audio is float32 (2, 2 * frames), as `dsp.grains.grains` reads it. Only what was
+    complete half a second before is to be read, so that a span's length is not heard.
+    """
+
+    @property
+    def kept(self) -> Mapping[str, tuple[int, F32]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Where a voice or a rule lives: the sample rate, its own chance, the tuning, and the user's recordings.
 
     `recordings` are the files named by a patch field of kind "files", each float32 (2, frames) at `rate_hz`.
+    `past` is what the piece has sounded so far, for a voice that `reflects` it.
     """
 
     name: str
@@ -97,6 +111,7 @@ class Setting:
     seed: int
     tuning: Tuning
     recordings: Sequence[F32] = ()
+    past: Past | None = None
 
     def stream(self, *names: str | int) -> np.random.Generator:
         """Chance of this sound's own, by name."""
@@ -169,10 +184,11 @@ class Span:
 class Voice:
     """One thing that sounds. It is built once and started many times; it owns all its arrays.
 
-    `voices` is how many may sound at once: the pool's size.
+    `voices` is how many may sound at once: the pool's size. One that `reflects` is given the piece's past.
     """
 
     voices: ClassVar[int] = 8
+    reflects: ClassVar[bool] = False
 
     def __init__(self, patch: Any, setting: Setting) -> None:
         """Allocates everything it will ever need."""

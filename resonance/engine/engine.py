@@ -11,13 +11,17 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Event, Setting, Span
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.effects.master import Master
-from resonance.effects.space import Space
+from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import Clock
 from resonance.engine.parts import Part
+from resonance.engine.past import Past
 from resonance.score import Score
 from resonance.score.recordings import recordings
 from resonance.score.timeline import Timeline
 from resonance.units import db_from_level, parameters
+
+PLACE = "place_t60_s"
+"""A sound that declares this parameter has a reverberation of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,14 @@ class Engine:
         }
         self._space = Space(self._effect("space"), self._setting("space"))
         self._master = Master(self._effect("master"), self._setting("master"), self.frames)
+        reflecting = any(part.definition.voice.reflects for part in score.sounds.values())
+        self._past = Past(self.timeline, self.rate) if reflecting else None
         self._parts = _in_order([self._part(name) for name in score.sounds])
+        self._places = {
+            part.name: Space(SpacePatch(), self._setting(f"{part.name} place"))
+            for part in self._parts
+            if PLACE in score.sounds[part.name].definition.parameters
+        }
         self._heard = self._chosen(set(only), set(without))
         self._notes: dict[int, str] = {}
         self._surplus = np.zeros((2, 0), np.float32)
@@ -105,7 +116,9 @@ class Engine:
             if declared.follows_curves:
                 self._clock.track(f"{name}.{parameter}", self.timeline.field(name, parameter))
         self._clock.track(f"{name}.presence", self.timeline.presence(name))
-        setting = replace(self._setting(name), recordings=recordings(self.score, name, self.rate))
+        setting = replace(
+            self._setting(name), recordings=recordings(self.score, name, self.rate), past=self._past
+        )
         return Part(played.definition, played.patch(), setting, self._clock, self.messages.append)
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
@@ -124,16 +137,25 @@ class Engine:
             heard[part.name] = part.decide(spans[part.name])
         dry = np.zeros((2, span.frames), np.float32)
         wet = np.zeros((2, span.frames), np.float32)
+        space = np.zeros((2, span.frames), np.float32)
+        nothing = np.zeros((2, span.frames), np.float32)
         stems = {}
+        shared = self._fields(span, "space")
         for part in self._parts:
             part.render(spans[part.name], part.name in self._heard)
             if part.sounding:
                 dry += part.dry
-                wet += part.wet
                 stems[part.name] = part.dry
-        space = np.zeros((2, span.frames), np.float32)
-        self._space.render(self._fields(span, "space"), wet, space)
+            if part.name in self._places:
+                fields = {**shared.fields, "t60_s": spans[part.name][PLACE]}
+                place = replace(shared, fields=fields)
+                self._places[part.name].render(place, part.wet if part.sounding else nothing, space)
+            elif part.sounding:
+                wet += part.wet
+        self._space.render(shared, wet, space)
         premaster = dry + space
+        if self._past is not None:
+            self._past.listen(span.start, premaster)
         mix = np.empty_like(premaster)
         self._master.render(self._fields(span, "master"), premaster, mix)
         self._clock.step += steps

@@ -1,0 +1,38 @@
+"""The past as an instrument: a few seconds of every scene, kept as they were heard."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resonance.dsp import F32, GRID_FRAMES
+from resonance.dsp.grains import oversampled
+from resonance.score import Timeline
+
+KEPT_S = 8.0
+_FROM = 0.45  # of a scene's length: by then it has found itself
+
+
+class Past:
+    """Listens to the piece and keeps `KEPT_S` seconds of each scene, 6 MB each at 48 kHz."""
+
+    def __init__(self, timeline: Timeline, rate_hz: float) -> None:
+        self.kept: dict[str, tuple[int, F32]] = {}
+        self._frames = int(KEPT_S * rate_hz) // GRID_FRAMES * GRID_FRAMES
+        self._begins = {
+            scene.name: int((scene.start_s + _FROM * (scene.end_s - scene.start_s)) * rate_hz)
+            for scene in timeline.scenes
+        }
+        self._fresh: dict[str, F32] = {}
+
+    def listen(self, start: int, premaster: F32) -> None:
+        """Hears a block, (2, frames) from absolute frame `start` on."""
+        end = start + premaster.shape[1]
+        for name, begin in self._begins.items():
+            if not (begin < end and start < begin + self._frames):
+                continue
+            fresh = self._fresh.setdefault(name, np.zeros((2, self._frames), np.float32))
+            first, last = max(begin, start), min(begin + self._frames, end)
+            fresh[:, first - begin : last - begin] = premaster[:, first - start : last - start]
+            if last == begin + self._frames:
+                self.kept.pop(name, None)
+                self.kept[name] = (last, oversampled(self._fresh.pop(name)))
