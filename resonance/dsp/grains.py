@@ -1,9 +1,9 @@
 """Grains: short windowed pieces of a recording, or of the engine's own past, at any pitch.
 
 What they are read from is stored at twice its rate, every second value the sample itself, so that six points
-around a place give the sound there to -114 dB. A grain that plays faster than what it reads folds back what
-comes to lie over half the rate: at a ratio of 2, material under a quarter of the rate stays clean; the ear
-forgives the rest up to there, and a low-pass before is the remedy beyond.
+around a place give the sound there to -110 dB. A grain that plays faster than its source folds back what
+comes to lie over half the rate: at a ratio of 2, material under a quarter of the rate (12 kHz at 48 kHz)
+stays clean. For brighter material, or higher ratios, low-pass the source first.
 
 Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996; Niemitalo, Polynomial
 interpolators for high-quality resampling of oversampled audio, 2001.

@@ -1,9 +1,9 @@
 """Noise: white, pink, brown, and single impulses, each a pure function of a key and the absolute frame.
 
-No state of a generator is kept: every sample is a hash of its own number, so a voice can start anywhere and
-blocks of any length agree. White and pink noise have the same level in an octave of the spectrum counted
-from half the rate; pink and brown also in an octave counted in hertz. For white noise that is as loud in a
-band at any rate, multiply by sqrt(rate_hz / 48000).
+No generator's state is kept: every sample is a hash of its own number, so a voice can start anywhere and
+blocks of any length agree. All three have the same RMS, -4.8 dB. An octave of pink or brown noise is as loud
+at every sample rate; white noise is spread up to half the rate, so for a band of it to be as loud as at
+48 kHz, multiply it by sqrt(rate_hz / 48000).
 """
 
 from __future__ import annotations
