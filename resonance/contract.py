@@ -14,7 +14,7 @@ must not be heard: whatever a voice computes may depend on the absolute step, ne
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
@@ -177,8 +177,25 @@ class Span:
             tension=self.tension[borders],
             bpm=self.bpm[borders],
             presence=self.presence[borders],
-            fields={name: values[borders] for name, values in self.fields.items()},
+            fields=_Cut(self.fields, borders),
         )
+
+
+class _Cut(Mapping[str, F64]):
+    """Fields between two steps; each is cut when it is asked for."""
+
+    def __init__(self, whole: Mapping[str, F64], borders: slice) -> None:
+        self._whole = whole
+        self._borders = borders
+
+    def __getitem__(self, name: str) -> F64:
+        return self._whole[name][self._borders]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
 
 
 class Voice:

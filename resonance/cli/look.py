@@ -79,7 +79,7 @@ def _first_sentence(patch: type) -> str:
 
 def _described(name: str, patch: type, doc: str) -> str:
     """A sound's page for the terminal: what one hears, then its parameters, each with its target."""
-    rows = [("key", "unit", "range", "default", "meaning", "MIDI and OSC target")]
+    rows: list[tuple[str, ...]] = [("key", "unit", "range", "default", "meaning", "MIDI and OSC target")]
     rows += [_row(name, key, declared) for key, declared in parameters(patch).items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = [

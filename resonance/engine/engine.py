@@ -12,7 +12,7 @@ from resonance.contract import MAX_STEPS, Event, Setting, Span
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.effects.master import Master
 from resonance.effects.space import Space, SpacePatch
-from resonance.engine.clock import Clock
+from resonance.engine.clock import Clock, Fields
 from resonance.engine.parts import Part
 from resonance.engine.past import Past
 from resonance.score import Score
@@ -46,7 +46,8 @@ class Engine:
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
     stretches the scenes. `only` and `without` name the sounds that are heard, in the same performance.
-    `stems` asks for every sound's own signal in the blocks. Raises ValueError for a name the score does not have.
+    `stems` asks for every sound's own signal in the blocks. Raises ValueError for a name that the score
+    does not have.
     """
 
     def __init__(
@@ -165,8 +166,7 @@ class Engine:
         return Block(span.start, mix, premaster, space, stems, events)
 
     def _fields(self, span: Span, name: str) -> Span:
-        fields = {key: self._clock.values(f"{name}.{key}", span.steps) for key in self._curves[name]}
-        return replace(span, fields=fields)
+        return replace(span, fields=Fields(self._clock, name, self._curves[name], span.steps))
 
     def blocks(self, steps: int = MAX_STEPS) -> Iterator[Block]:
         """The whole piece, block by block, until its mix is complete."""

@@ -20,7 +20,7 @@ from resonance import rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.mixing import LIMIT, absorb, mix
-from resonance.engine.clock import Clock
+from resonance.engine.clock import Clock, Fields
 from resonance.sounds import Sound
 from resonance.units import level_from_db, parameters
 
@@ -98,7 +98,7 @@ class Part:
         return replace(
             span,
             presence=self._clock.values(f"{self.name}.presence", span.steps),
-            fields={name: self._clock.values(f"{self.name}.{name}", span.steps) for name in self._fields},
+            fields=Fields(self._clock, self.name, self._fields, span.steps),
             heard={name: heard.get(name, ()) for name in self.hears},
         )
 

@@ -71,7 +71,7 @@ class CrystalsRule(Rule):
     def __init__(self, patch: Crystals, setting: Setting) -> None:
         self._tuning = setting.tuning
         self._touches = Onsets(setting.stream("touches"), regularity=0.7)
-        self._climbs = Onsets(setting.stream("climbs"), regularity=8.0)
+        self._climbs = Onsets(setting.stream("climbs"), regularity=8.0, ready=0.6)
         self._touch_rng = setting.stream("touch")
         self._climb_rng = setting.stream("climb")
         self._place = 2

@@ -61,7 +61,7 @@ class LullabyRule(Rule):
         self._patch = patch
         self._tuning = setting.tuning
         self._rng = setting.stream("phrases")
-        self._phrases = Onsets(setting.stream("onsets"), regularity=14.0)
+        self._phrases = Onsets(setting.stream("onsets"), regularity=14.0, ready=0.55)
         self._previous: tuple[int, ...] = ()
 
     def events(self, span: Span) -> Iterable[Event]:
@@ -163,7 +163,7 @@ class LullabyVoice(Voice):
         heard[:, self._harmonic * self._pitches_hz.max() > 0.45 * self._rate_hz] = 0.0
         cycles = np.empty((span.steps + 1, _SINGERS * harmonics))
         for singer in range(_SINGERS):
-            ratio = 2.0 ** (self._wavering(singer, span, age_s, wander) / 1200.0)
+            ratio = np.exp2(self._wavering(singer, span, age_s, wander) / 1200.0)
             lanes = slice(singer * harmonics, (singer + 1) * harmonics)
             cycles[:, lanes] = (pitch_hz * ratio / self._rate_hz)[:, None] * self._harmonic
         every = np.tile(heard, _SINGERS)
