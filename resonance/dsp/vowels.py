@@ -1,0 +1,67 @@
+"""Vowels: where a throat resonates, and how loud each harmonic of a voice comes out of it.
+
+Singing by harmonics: the source falls with frequency as a glottis does, the throat lifts what lies near its
+formants. Vowels are counted along the throat's table, and lie anywhere between: 1.5 is half way from the
+second to the third.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from resonance.dsp import F64
+
+
+class Throat(NamedTuple):
+    """A throat's vowels: formants (vowels, 5) in hertz and decibels, and the formants' bandwidths (5,)."""
+
+    centre_hz: F64
+    level_db: F64
+    bandwidth_hz: F64
+
+
+LOW = Throat(
+    np.array(
+        [[330.0, 730, 2250, 2900, 3500], [460.0, 880, 2450, 2950, 3600], [680.0, 1130, 2500, 3050, 3700]]
+    ),
+    np.array([[0.0, -9, -34, -36, -44], [0.0, -6, -29, -32, -40], [0.0, -3, -22, -26, -36]]),
+    np.array([70.0, 90, 120, 140, 170]),
+)
+"""A low voice: u, o, a. Source: Peterson & Barney 1952, and Klatt 1980 for what lies above."""
+
+WOMAN = Throat(
+    np.array(
+        [
+            [370.0, 950, 2670, 3500, 4300],
+            [590.0, 920, 2710, 3500, 4300],
+            [850.0, 1220, 2810, 3600, 4300],
+            [610.0, 2330, 2990, 3700, 4400],
+        ]
+    ),
+    np.array([[0.0, -12, -36, -42, -50], [0.0, -7, -32, -38, -48], [0.0, -4, -26, -32, -44], [0.0, -15, -22, -30, -42]]),
+    np.array([70.0, 90, 130, 160, 200]),
+)
+"""A woman's voice: u, o, a, e. Source: Peterson & Barney 1952, table II (women); upper formants after Klatt 1980."""
+
+
+def formants_at(throat: Throat, vowel: F64) -> tuple[F64, F64]:
+    """Formants' centres in hertz and linear levels, (n, 5) each, for vowels (n,) from 0 to the last."""
+    lower = np.clip(vowel.astype(int), 0, len(throat.centre_hz) - 2)
+    share = np.clip(vowel - lower, 0.0, 1.0)[:, None]
+    centre_hz = throat.centre_hz[lower] + share * (throat.centre_hz[lower + 1] - throat.centre_hz[lower])
+    level_db = throat.level_db[lower] + share * (throat.level_db[lower + 1] - throat.level_db[lower])
+    return centre_hz, 10.0 ** (level_db / 20.0)
+
+
+def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
+    """The level of each harmonic, shaped as `frequency_hz` (n, harmonics), under formants (n, 5) each.
+
+    The source bends at 700 Hz (by ear: a soft voice) and falls from there on.
+    """
+    total = np.zeros_like(frequency_hz)
+    for formant, width_hz in enumerate(throat.bandwidth_hz):
+        away = (frequency_hz - centre_hz[:, formant, None]) / (0.5 * width_hz)
+        total += level[:, formant, None] / np.sqrt(1.0 + away * away)
+    return total / (1.0 + (frequency_hz / 700.0) ** 1.2)
