@@ -105,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             duration_s=arguments.duration,
             only=arguments.only,
             without=arguments.without,
+            stems=stems is not None,
         )
         window = Window(round(arguments.start * engine.rate), round(end_s * engine.rate))
         meter = _to_files(engine, window, output, stems, arguments, progress)

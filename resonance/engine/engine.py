@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Setting, Span
 from resonance.dsp import F32, GRID_FRAMES
+from resonance.effects.collapse import Collapse
+from resonance.effects.fog import Fog
 from resonance.effects.master import Master
 from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import Clock, Fields
@@ -72,8 +73,11 @@ class Engine:
             name: [key for key, p in parameters(part.definition).items() if p.follows_curves]
             for name, part in score.effects.items()
         }
-        self._space = Space(self._effect("space"), self._setting("space"))
-        self._master = Master(self._effect("master"), self._setting("master"), self.frames)
+        for name, keys in self._curves.items():
+            for key in keys:
+                self._clock.track(f"{name}.{key}", self.timeline.effect(name, key))
+        self._space = Space(score.effects["space"].patch(), self._setting("space"))
+        self._master = Master(score.effects["master"].patch(), self._setting("master"), self.frames)
         reflecting = any(part.definition.voice.reflects for part in score.sounds.values())
         self._past = Past(self.timeline, self.rate) if reflecting else None
         self._parts = _in_order([self._part(name) for name in score.sounds])
@@ -83,6 +87,9 @@ class Engine:
             if PLACE in score.sounds[part.name].definition.parameters
         }
         self._heard = self._chosen(set(only), set(without))
+        # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
+        # each stem, and is laid on the stems only where they are asked for.
+        self._weather = {name: self._over() for name in ("dry", "space", *(self._heard if stems else ()))}
         self._notes: dict[int, str] = {}
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
@@ -105,11 +112,12 @@ class Engine:
     def _setting(self, name: str) -> Setting:
         return Setting(name, self.rate, self.seed, self.score.tuning)
 
-    def _effect(self, name: str) -> Any:
-        """An effect's patch, its curves made known to the clock."""
-        for parameter in self._curves[name]:
-            self._clock.track(f"{name}.{parameter}", self.timeline.effect(name, parameter))
-        return self.score.effects[name].patch()
+    def _over(self) -> Sequence[tuple[str, Fog | Collapse]]:
+        """The effects that lie over everything, in their order, each at rest."""
+        return [
+            ("collapse", Collapse(self.score.effects["collapse"].patch(), self._setting("collapse"))),
+            ("fog", Fog(self.score.effects["fog"].patch(), self._setting("fog"))),
+        ]
 
     def _part(self, name: str) -> Part:
         played = self.score.sounds[name]
@@ -154,6 +162,13 @@ class Engine:
             elif part.sounding:
                 wet += part.wet
         self._space.render(shared, wet, space)
+        over = {name: self._fields(span, name) for name in ("collapse", "fog")}
+        for laid_on, effects in self._weather.items():
+            audio = {"dry": dry, "space": space}.get(laid_on)
+            if audio is None:
+                audio = stems.setdefault(laid_on, np.zeros((2, span.frames), np.float32))
+            for name, effect in effects:
+                effect.render(over[name], audio)
         premaster = dry + space
         if self._past is not None:
             self._past.listen(span.start, premaster)
