@@ -30,7 +30,7 @@ from resonance.units import count, db, metres, part, seconds
 _WHOLE = (*theme.CLIMB, theme.OCTAVE)
 _ODD = np.arange(1.0, 16.0, 2.0)
 _THERE = 0.3  # the clarity at which the vision is taken for true, and the climb begins
-_DAMPED_S = 1.0
+_DAMPED_S = 1.2
 _FARTHER = 1.22  # each tone of the climb is so much farther off: the octave three times as far as the first
 
 
@@ -45,7 +45,7 @@ class VisionHollow(Patch):
     place_t60_s: float = seconds(14.0, 0.2, 60.0, "how long its own place rings")
     octave: int = count(2, 0, 4, "how many octaves above the root it climbs")
     clarity: float = part(1.0, "how far the vision has come true: at 0 it is not there")
-    t60_s: float = seconds(5.0, 0.2, 20.0, "how long the lowest partial would ring, undamped")
+    t60_s: float = seconds(6.0, 0.2, 20.0, "how long the lowest partial would ring, undamped")
     bowed: float = part(0.5, "how much a tone sings up after it was struck")
     hardness: float = part(0.35, "how many of the upper partials a strike wakes")
 
@@ -112,7 +112,7 @@ class VisionHollowVoice(Voice):
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         thin = float(event.detail.get("thinness", 0.0))
         bright = float(span["hardness"][0]) + 0.3 * (float(span.valence[0]) - 0.25)
-        self._weight = 0.36 * _ODD ** -(1.2 - 0.9 * min(max(bright, 0.0), 1.0) + 0.3 * thin)
+        self._weight = 0.42 * _ODD ** -(1.2 - 0.9 * min(max(bright, 0.0), 1.0) + 0.3 * thin)
         self._bow = float(span["bowed"][0])
         self._fall = math.log(1000.0) / float(span["t60_s"][0]) * (1.0 + 0.22 * (_ODD - 1.0))
         angle = np.pi / 4.0 * (1.0 + float(event.detail.get("pan", 0.0)))
