@@ -1,0 +1,85 @@
+"""A staircase to the sky: tones that rise and rise, and never arrive.
+
+A Shepard-Risset glide: partials an octave apart climb together at one steady pace under a bell that rests,
+each fading in far below and out far above (`generate/stair.py`). Where the climb passes a tone of the tuning
+it glows, and dims on the way to the next: the treads. Every partial is a pair that leans left and right.
+
+What it follows: energy lifts its level; valence makes the treads clearer. Its pace and its bell stay: the
+brightness of an endless stair must not move.
+
+Source: Shepard 1964; Risset 1986.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
+from resonance.dsp import F32
+from resonance.dsp.curves import drift
+from resonance.dsp.partials import sines
+from resonance.generate import stair
+from resonance.units import cents, count, db, part, seconds
+
+_MONO_BELOW_HZ = 120.0
+
+
+@dataclass(frozen=True)
+class Stair(Patch):
+    """A stair that rises for ever."""
+
+    send_db: float = db(-9.0, -120.0, 12.0, "level sent to the shared space")
+    partials: int = count(9, 6, 10, "tones an octave apart, from an octave below the root up")
+    octave_s: float = seconds(26.0, 4.0, 600.0, "how long it climbs for an octave")
+    treads: float = part(0.6, "how much the tones of the tuning stand out as it passes them")
+    width: float = part(0.5, "how far the pairs lie apart")
+    detune_cents: float = cents(3.0, 0.0, 12.0, "how far the pairs drift apart")
+
+
+class StairVoice(Voice):
+    """One stair, for as long as it is wanted."""
+
+    voices: ClassVar[int] = 1
+
+    def __init__(self, patch: Stair, setting: Setting) -> None:
+        self._n = patch.partials
+        self._setting = setting
+        self._bottom_hz = 0.5 * setting.tuning.root_hz
+        self._centre = 0.5 * self._n - 0.2  # by ear: just under 480 Hz, where a stair is warm and still clear
+        self._curve = np.empty((MAX_STEPS + 1, 2 * self._n + 1))
+
+    def start(self, event: Event, span: Span) -> float:
+        rng = self._setting.stream("start")
+        self._phase = rng.random(2 * self._n)
+        self._risen = float(rng.random())
+        self._curve_phase = 100.0 * rng.random(2 * self._n + 1)
+        return math.inf
+
+    def render(self, span: Span, out: F32) -> None:
+        curve = self._curve[: span.steps + 1]
+        drift(self._setting.key("drift"), self._curve_phase, np.full_like(curve, 0.23 * span.step_s), curve)
+        climbed = np.concatenate(([self._risen], span.step_s / span["octave_s"][:-1])).cumsum()
+        self._risen = float(climbed[-1])
+
+        place = stair.places(climbed, self._n)
+        frequency_hz = self._bottom_hz * 2.0**place
+        tuning = self._setting.tuning
+        tread = stair.treads(climbed, tuning.ratios, tuning.period)
+        clear = span["treads"] * (0.4 + 0.6 * span.valence)
+        loud_db = -5.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
+        level = stair.levels(place, self._n, self._centre, 1.35) * (0.075 * 10.0 ** (loud_db / 20.0))[:, None]
+
+        side = (
+            span["width"][:, None] * np.clip((frequency_hz - _MONO_BELOW_HZ) / 300.0, 0.0, 1.0) * np.pi / 4.0
+        )
+        angle = np.pi / 4.0 + np.concatenate((-side, side), axis=1)
+        apart = 2.0 ** (span["detune_cents"][:, None] * curve[:, :-1] / 1200.0)
+        cycles = np.tile(frequency_hz, 2) * apart / span.rate_hz
+        both = np.tile(level, 2)
+        left = (both * np.cos(angle)).astype(np.float32)
+        right = (both * np.sin(angle)).astype(np.float32)
+        sines(self._phase, cycles, left, right, out)

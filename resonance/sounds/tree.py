@@ -1,0 +1,296 @@
+"""A tree of living gold: its branches arc upward, a staircase to the sky.
+
+The score lets it grow (`growth`, 0 to 1). Its trunk is the theme on low brass: at each new branch it is sung
+one tone longer, over the fifth; at the height, once, the octave that was withheld all along is reached, and
+held, and the fifth comes home to the root. From the trunk spring branches of bells: each a way up through a
+tree that a grammar has grown (`generate/branching.py`), each tone a step higher than the one it grew from,
+higher the more the tree has grown. The root is withheld from the bells too, until the height.
+
+What it follows: the heart gives the pace; energy branches more and brightens bells and brass; valence lets
+the bells ring longer.
+
+Source: major-third bells, Lehr 1987; brass that brightens as it swells, Risset & Mathews 1969, "Analysis of
+musical-instrument tones".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Beat, Event, Patch, Rule, Setting, Span, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.curves import drift
+from resonance.dsp.partials import sines
+from resonance.generate import branching, theme
+from resonance.generate.onsets import Onsets
+from resonance.units import db, hz, part, seconds
+
+_GENERATIONS = 15
+_WITHHELD = (1, 2, 4, 5)  # the theme's tones without the root
+_HOME = (0, 2, 4, 5)
+_BELLS_OCTAVE = 2
+_TRUNK_OCTAVES = (1, 1, 2, 2, 2)  # the first branches low, so that the trunk rises as well
+_PATIENCE_BEATS = 22  # after so long the theme is sung again, if the tree has not grown since
+
+_BELL_RATIO = np.array([0.5, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.33, 6.67])
+_BELL_WEIGHT = np.array([0.16, 1.0, 0.13, 0.12, 0.5, 0.1, 0.26, 0.2, 0.12, 0.07])
+_HARMONICS = 18
+_PLAYERS = 2
+_HORN_HZ = 950.0  # brass is warm around here, whatever it plays. Source: Luce & Clark 1967, horn and trombone
+
+
+@dataclass(frozen=True)
+class Tree(Patch):
+    """A tree of gold that grows: brass for its trunk, bells for its branches."""
+
+    send_db: float = db(-9.0, -120.0, 12.0, "level sent to the shared space")
+    growth: float = part(0.5, "how far the tree has grown")
+    height: float = part(0.72, "the growth at which the octave is reached", 0.1, 1.0)
+    branch_hz: float = hz(0.62, 0.0, 8.0, "how often a branch springs at full energy, on average")
+    t60_s: float = seconds(3.4, 0.2, 20.0, "how long a bell at 440 Hz rings")
+    hold_s: float = seconds(11.0, 1.0, 120.0, "how long the octave is held")
+    brass: float = part(0.5, "how bright the brass is")
+    scatter: float = part(0.8, "how wide the tree spreads")
+
+
+class TreeRule(Rule):
+    """The theme, longer by a tone at each branch, on the beat; and bells that climb, by chance."""
+
+    def __init__(self, patch: Tree, setting: Setting) -> None:
+        self._tuning = setting.tuning
+        self._tree = branching.twigs(branching.grown(setting.stream("grammar"), _GENERATIONS))
+        self._top = max(twig.step for twig in self._tree)
+        self._branches = Onsets(setting.stream("branches"), regularity=3.0)
+        self._branch_rng = setting.stream("branch")
+        self._theme_rng = setting.stream("theme")
+        self._sung = 0
+        self._home = False
+        self._free_frame = 0
+        self._again_frame = 0
+
+    def events(self, span: Span) -> Iterable[Event]:
+        for beat in span.beats:
+            yield from self._trunk(beat, span)
+        rate_hz = span["branch_hz"] * span.energy * span.presence
+        for frame in self._branches.due(span.start, rate_hz, span.step_s):
+            yield from self._branch(frame, span)
+
+    def _trunk(self, beat: Beat, span: Span) -> Iterator[Event]:
+        """A statement of the theme, where one is due."""
+        step = span.step_of(beat.frame)
+        if span.presence[step] == 0.0:
+            self._sung, self._home = 0, False
+        if span.presence[step] < 0.5 or self._home or beat.frame < self._free_frame:
+            return
+        growth, height = float(span["growth"][step]), float(span["height"][step])
+        reached = growth >= height
+        tones = len(theme.CLIMB) if reached else 1 + int(len(theme.CLIMB) * growth / height)
+        if not reached and tones <= self._sung and beat.frame < self._again_frame:
+            return
+        rubato = self._theme_rng.random(len(theme.CLIMB) + 1)
+        self._sung, self._home = tones, reached
+        melody = theme.CLIMB[:tones] + ((theme.OCTAVE,) if reached else ())
+        octave = _TRUNK_OCTAVES[tones - 1]
+        beat_s = 60.0 / float(span.bpm[step])
+        frame = beat.frame
+        for place, degree in enumerate(melody, start=1):
+            last = place == len(melody)
+            lasts_s = beat_s * (2.6 if last else 0.92 + 0.2 * float(rubato[place - 1]))
+            if last and reached:
+                lasts_s = span.at("hold_s", beat.frame)
+            tone = Event(
+                frame,
+                "brass",
+                pitch_hz=self._tuning.hz(degree, octave),
+                level_db=-12.0 + 0.8 * place + 3.0 * float(span.energy[step]),
+                duration_s=lasts_s,
+                rule="theme",
+                detail={"velocity": 0.55 + 0.06 * place, "place": place, "pan": -0.12 + 0.05 * place},
+            )
+            yield tone
+            if last and reached:
+                yield from self._come_home(tone)
+            frame += round(lasts_s * span.rate_hz)
+        sung_s = (frame - beat.frame) / span.rate_hz
+        if not reached:
+            yield self._pedal(beat.frame, self._tuning.hz(4), sung_s + beat_s)
+        self._free_frame = frame + round(beat_s * span.rate_hz)
+        self._again_frame = frame + round(_PATIENCE_BEATS * beat_s * span.rate_hz)
+
+    def _come_home(self, octave: Event) -> Iterator[Event]:
+        """The root opens under the octave, and its chord with it."""
+        yield self._pedal(octave.frame, self._tuning.hz(0, 1), octave.duration_s, octave)
+        for degree, place in ((4, -0.45), (9, 0.45)):
+            yield Event(
+                octave.frame,
+                "brass",
+                pitch_hz=self._tuning.hz(degree, 2),
+                level_db=octave.level_db - 6.0,
+                duration_s=octave.duration_s,
+                rule="home",
+                follows=octave,
+                detail={"velocity": 0.6, "pan": place},
+            )
+
+    @staticmethod
+    def _pedal(frame: int, pitch_hz: float, lasts_s: float, follows: Event | None = None) -> Event:
+        return Event(
+            frame,
+            "brass",
+            pitch_hz=pitch_hz,
+            level_db=-15.0,
+            duration_s=lasts_s,
+            rule="pedal",
+            follows=follows,
+            detail={"velocity": 0.35, "pan": 0.0},
+        )
+
+    def _branch(self, frame: int, span: Span) -> Iterator[Event]:
+        """A way up from where the tree now ends: two to five tones, each a step higher."""
+        step = span.step_of(frame)
+        chance = self._branch_rng.random(10)
+        level = float(span["growth"][step]) * (self._top - 3) + 2.0 * float(chance[0]) - 1.0
+        nearest = min(abs(twig.step - level) for twig in self._tree)
+        frontier = [i for i, twig in enumerate(self._tree) if abs(twig.step - level) <= nearest + 0.01]
+        way = branching.branch(
+            self._tree,
+            frontier[int(chance[1] * len(frontier))],
+            chance[2 : 3 + int(4.0 * chance[7])].tolist(),
+        )
+        pace_s = 60.0 / float(span.bpm[step]) * (0.2 + 0.16 * float(chance[8]))
+        follows = None
+        begin = frame
+        for place, index in enumerate(way):
+            twig = self._tree[index]
+            octave, tone = divmod(twig.step, len(_WITHHELD))
+            degree = (_HOME if self._home else _WITHHELD)[tone]
+            velocity = 0.35 + 0.35 * float(chance[9]) + 0.05 * place
+            event = Event(
+                begin,
+                "bell",
+                pitch_hz=self._tuning.hz(degree, _BELLS_OCTAVE + octave),
+                level_db=-21.0 + 9.0 * velocity - 0.5 * twig.step,
+                duration_s=span.at("t60_s", frame),
+                rule="branch",
+                follows=follows,
+                detail={
+                    "velocity": velocity,
+                    "pan": span.at("scatter", frame) * twig.side,
+                    "forks": twig.forks,
+                    "distance_m": 3.5 + 0.35 * twig.step,
+                },
+            )
+            yield event
+            follows = event
+            begin += round(pace_s * (1.0 + 0.07 * place) * span.rate_hz)
+
+
+class TreeVoice(Voice):
+    """One bell, or one tone of the brass; a player's note is a bell."""
+
+    voices: ClassVar[int] = 28
+
+    def __init__(self, patch: Tree, setting: Setting) -> None:
+        self._rate_hz = setting.rate_hz
+        self._curve = np.empty((MAX_STEPS + 1, 2 * _PLAYERS))
+
+    def start(self, event: Event, span: Span) -> float:
+        rng = np.random.Generator(np.random.PCG64(event.key))
+        self._key = event.key
+        self._age = 0
+        self._pitch_hz = event.pitch_hz or 440.0
+        self._velocity = float(event.detail.get("velocity", 0.6))
+        self._pan = float(event.detail.get("pan", 0.0))
+        self._brass = event.kind == "brass"
+        if self._brass:
+            return self._blown(event, span, rng)
+        return self._struck(span, rng)
+
+    def _sides(self, spread: float, lanes: int) -> None:
+        """Pairs of lanes, a little left and right of the tone's place."""
+        side = np.repeat(np.clip(self._pan + np.array([-spread, spread]), -1.0, 1.0), lanes)
+        self._left, self._right = np.cos(np.pi / 4.0 * (1.0 + side)), np.sin(np.pi / 4.0 * (1.0 + side))
+
+    def _struck(self, span: Span, rng: np.random.Generator) -> float:
+        bright = 0.35 + 0.5 * self._velocity + 0.35 * float(span.energy[0])
+        split_hz = rng.uniform(0.1, 0.45, len(_BELL_RATIO))
+        frequency_hz = self._pitch_hz * _BELL_RATIO
+        self._cycles = np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)) / self._rate_hz
+        weight = _BELL_WEIGHT * np.clip(bright, 0.2, 1.3) ** np.log2(np.maximum(_BELL_RATIO, 1.0))
+        weight *= rng.uniform(0.8, 1.2, len(weight))
+        self._weight = 0.2 * np.tile(weight, 2)
+        t60_s = float(span["t60_s"][0]) * (0.7 + 0.4 * float(span.valence[0]))
+        t60_s *= (440.0 / self._pitch_hz) ** 0.35
+        self._decay = np.tile(-6.9078 / (t60_s / (1.0 + 0.45 * np.maximum(_BELL_RATIO - 1.0, 0.0))), 2)
+        self._phase = np.zeros(len(self._cycles))
+        self._sides(0.3, len(_BELL_RATIO))
+        return 1.15 * t60_s
+
+    def _blown(self, event: Event, span: Span, rng: np.random.Generator) -> float:
+        self._ends_s = event.duration_s or 2.0
+        harmonic = np.arange(1.0, _HARMONICS + 1.0)
+        horn = 0.35 + 1.0 / (1.0 + ((harmonic * self._pitch_hz / _HORN_HZ - 1.0) / 0.9) ** 2)
+        self._weight = 0.11 * np.tile(horn * harmonic**-0.75, _PLAYERS)
+        self._harmonic = np.tile(harmonic, _PLAYERS)
+        self._phase = rng.random(len(self._harmonic))
+        self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
+        self._vibrato = rng.random(_PLAYERS)
+        self._attack_s = 0.11 - 0.05 * self._velocity + 0.04 * rng.random()
+        self._sides(0.22 if self._pitch_hz > 130.0 else 0.0, _HARMONICS)
+        return self._ends_s + 0.6
+
+    def release(self) -> float:
+        if not self._brass:
+            return np.inf
+        self._ends_s = min(self._ends_s, self._age / self._rate_hz)
+        return 0.6
+
+    def render(self, span: Span, out: F32) -> None:
+        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
+        if self._brass:
+            cycles, level = self._blowing(span, age_s)
+        else:
+            cycles = np.broadcast_to(self._cycles, (span.steps + 1, len(self._cycles))).copy()
+            level = self._weight * np.exp(age_s[:, None] * self._decay)
+            level *= np.minimum(age_s / 0.002, 1.0)[:, None]
+        left = (level * self._left).astype(np.float32)
+        right = (level * self._right).astype(np.float32)
+        sines(self._phase, cycles, left, right, out)
+        self._age += span.frames
+
+    def _blowing(self, span: Span, age_s: F64) -> tuple[F64, F64]:
+        """Cycles a frame and levels of all harmonics: the louder it is blown, the more of them."""
+        curve = self._curve[: span.steps + 1]
+        drift(self._key, self._curve_phase, np.full_like(curve, 1.1 * span.step_s), curve)
+        attack = np.clip(age_s / self._attack_s, 0.0, 1.0)
+        leaving = np.clip((age_s - self._ends_s + 0.12) / 0.55, 0.0, 1.0)
+        # A long tone swells toward its middle, as breath does; a short one speaks and yields.
+        held = np.sin(np.pi * np.clip(age_s / max(self._ends_s, 0.5), 0.0, 1.0)) ** 0.5
+        blown = (
+            attack**1.5
+            * (0.62 + 0.3 * held + 0.2 * np.exp(-age_s / 0.25))
+            * np.cos(0.5 * np.pi * leaving) ** 2
+        )
+        force = np.clip(blown * (0.45 + 0.5 * self._velocity + 0.25 * span.energy), 0.0, 1.2)
+        bright = 1.15 - 0.75 * span["brass"]
+        level = self._weight * force[:, None] ** (1.0 + 0.42 * bright[:, None] * (self._harmonic - 1.0))
+
+        cents = np.empty((span.steps + 1, _PLAYERS))
+        for player in range(_PLAYERS):
+            rate_hz = 4.7 + 0.35 * player + 0.5 * curve[:, player]
+            turns = np.concatenate(([self._vibrato[player]], rate_hz[:-1] * span.step_s)).cumsum()
+            self._vibrato[player] = turns[-1]
+            depth = 4.0 * np.clip((age_s - 0.7) / 1.5, 0.0, 1.0) * (1.0 + curve[:, player])
+            scoop = -22.0 * np.exp(-age_s / 0.05)
+            cents[:, player] = (
+                depth * np.sin(2.0 * np.pi * turns)
+                + scoop
+                + 2.5 * curve[:, _PLAYERS + player]
+                + 2.0 * (player - 0.5)
+            )
+        ratio = np.repeat(2.0 ** (cents / 1200.0), _HARMONICS, axis=1)
+        return self._pitch_hz / self._rate_hz * self._harmonic * ratio, level
