@@ -1,0 +1,380 @@
+"""A churning sea of liquid stars, far below: glitter over a soft swell; it drowns, and it screams.
+
+Some hundred partials over 3 kHz lie in swarms about the tones of the theme, close enough that neighbours beat
+like light on water. Each glints when it will; waves of six to fourteen seconds pass through them all from one
+side to the other. Under them a few low tones and a wash of noise ride on the same waves.
+
+What it follows: energy lifts and lights it, valence draws the swarms together on their pure tones. As valence
+falls and tension grows the stars drown in their own light: partials smear into noise, sink in pitch, lose
+their glints and dim to gray. Where energy and tension are both high they scream: the same partials leave
+their places for swarming glissandi, torn by deep frequency modulation; and claws, trains of grains, seize on
+after the heart's beats and drag downward.
+
+Source: roughness from 30 to 150 Hz is what makes a scream, Arnal et al. 2015, "Human screams occupy a
+privileged niche in the communication soundscape"; swarms of glissandi, Xenakis 1971, Formalized Music, ch. 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
+from resonance.dsp.curves import drift, hashed, mixed
+from resonance.dsp.filters import BAND, LOW, svf
+from resonance.dsp.mixing import ramped
+from resonance.dsp.noise import white
+from resonance.dsp.partials import cosine, sines
+from resonance.generate import theme
+from resonance.tuning import Tuning
+from resonance.units import count, db, metres, part, seconds
+
+_LOWEST_HZ, _HIGHEST_HZ = 3300.0, 12_800.0  # where swarms may have their middles
+_NEIGHBOUR_HZ = 10.0  # from a star to the next of its swarm, about: the beating that glitters
+_FLOCKS = 12
+_SEA_DEGREES = (0, 4, 7, 9, 11, 14, 18, 21)  # root, fifth, octave, third above ...: the sea's own tones
+_SEA_OCTAVE = 2
+_FINGERS, _TINES = 4, 5
+_DIMMED = 1.3  # how much later the light dims than it smears, as a power: first it blooms, then it goes
+
+
+@dataclass(frozen=True)
+class Stars(Patch):
+    """A sea of liquid stars: glitter on slow waves, that drowns in doubt and screams in agony."""
+
+    send_db: float = db(-10.0, -120.0, 12.0, "level sent to the shared space")
+    distance_m: float = metres(
+        7.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance"
+    )
+    partials: int = count(232, 220, 512, "stars, each a partial over 3 kHz")
+    swell_s: float = seconds(9.5, 6.0, 14.0, "from one wave to the next")
+    swell_db: float = db(9.0, 0.0, 30.0, "from a wave's trough to its crest")
+    glitter: float = part(0.6, "how brightly single stars glint")
+    sea: float = part(0.5, "the low tones and the wash under the stars")
+    drowning: float = part(1.0, "how far dark and strain drown them in noise")
+    dimming_db: float = db(16.0, 0.0, 60.0, "how much softer they are when drowned")
+    screaming: float = part(1.0, "how far strain and energy make them scream")
+    claws: float = part(0.8, "how likely a claw seizes on after a beat, when they scream")
+
+
+def _smooth(x: F64) -> F64:
+    """0 below 0, 1 above 1, and an S between."""
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * (3.0 - 2.0 * x)
+
+
+def scream(span: Span) -> F64:
+    """How much the stars scream, 0 to 1 (steps + 1,): where energy and tension are both high."""
+    return span["screaming"] * _smooth((span.energy - 0.5) / 0.25) * _smooth((span.tension - 0.5) / 0.3)
+
+
+def drowned(span: Span) -> F64:
+    """How far the stars are drowned, 0 to 1 (steps + 1,): where it is dark and strained, but no scream."""
+    dark = _smooth((0.58 - span.valence) / 0.45) * _smooth((span.tension - 0.32) / 0.34)
+    return span["drowning"] * dark * (1.0 - scream(span))
+
+
+class StarsRule(Sustain):
+    """The stars are there while their scene is; claws seize on after beats where they scream."""
+
+    def __init__(self, patch: Stars, setting: Setting) -> None:
+        super().__init__(patch, setting)
+        self._rng = setting.stream("claws")
+
+    def events(self, span: Span) -> Iterable[Event]:
+        yield from super().events(span)
+        if not span.beats:
+            return
+        likely = span["claws"] * scream(span) * span.presence
+        for beat in span.beats:
+            chance = self._rng.random(6)
+            step = span.step_of(beat.frame)
+            if chance[0] >= likely[step]:
+                continue
+            delay_s = beat.interval_s * (0.08 + 0.6 * chance[1])
+            yield Event(
+                beat.frame + int(delay_s * span.rate_hz),
+                "claw",
+                pitch_hz=3600.0 * 2.2 ** float(chance[2]),
+                level_db=-5.0 - 8.0 * float(chance[3]),
+                duration_s=0.8 + 1.5 * float(chance[4]),
+                rule="claw",
+                detail={"pan": 1.8 * float(chance[5]) - 0.9, "beat": beat.number},
+            )
+
+
+class StarsVoice(Voice):
+    """The sea of stars, or one claw."""
+
+    voices: ClassVar[int] = 6
+
+    def __init__(self, patch: Stars, setting: Setting) -> None:
+        self._setting = setting
+        self._rate_hz = setting.rate_hz
+        self._key = setting.key("stars")
+        self._surf_key = setting.key("surf")
+        n = self._n = patch.partials
+        rows = MAX_STEPS + 1
+        self._cycles = np.empty(rows * n)
+        self._left = np.empty(rows * n, np.float32)
+        self._right = np.empty(rows * n, np.float32)
+        self._flock_cycles = np.empty((rows, _FLOCKS))
+        self._flock_level = np.empty((rows, _FLOCKS))
+        self._curve = np.empty((rows, 3))
+        self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._scatter(setting.stream("sky"), setting.tuning)
+
+    def _scatter(self, rng: np.random.Generator, tuning: Tuning) -> None:
+        """Where each star lies: its swarm, its place in it, its side, and to which flock it will belong."""
+        n = self._n
+        tones = np.array(
+            sorted(
+                pitch_hz
+                for octave in range(12)
+                for degree in theme.CLIMB
+                if _LOWEST_HZ <= (pitch_hz := tuning.hz(degree, octave)) <= _HIGHEST_HZ
+            )
+        )
+        place = np.arange(n) // len(tones)
+        self._home = tones[np.arange(n) % len(tones)] / self._rate_hz
+        out = (place + 1) // 2 * np.where(place % 2, 1.0, -1.0)
+        self._stray = _NEIGHBOUR_HZ / self._rate_hz * (out + rng.uniform(-0.3, 0.3, n))
+        height = np.log2(self._home * self._rate_hz / _LOWEST_HZ) / 2.0
+        self._weight = 1.0 / (1.0 + 0.25 * np.abs(out))
+        self._weight *= 0.27 / math.sqrt(np.sum(self._weight**2))
+        self._height = np.clip(height, 0.0, 1.0)
+        side = rng.uniform(-0.95, 0.95, n)
+        angle = np.pi / 4.0 * (1.0 + side)
+        self._side_left, self._side_right = np.cos(angle), np.sin(angle)
+        # A wave takes a quarter of its period from side to side and from low to high: all still rise together.
+        self._lag = 0.06 * side + 0.1 * (self._height - 0.5) + rng.uniform(-0.03, 0.03, n)
+        self._pace = rng.uniform(0.12, 0.5, n)
+        self._flock = rng.permutation(n) % _FLOCKS
+        # A flock is close, some 40 Hz from one to the next, where it is roughest; a third fly a fifth above.
+        self._apart = rng.uniform(-0.06, 0.06, n)
+        self._apart += np.where(np.arange(n) % 3 == 0, 0.5, 0.0)
+        self._tear_hz = rng.uniform(42.0, 105.0, _FLOCKS)
+        self._sea_hz = np.array([tuning.hz(degree, _SEA_OCTAVE) for degree in _SEA_DEGREES])
+        self._sea_weight = 0.045 * (self._sea_hz[0] / self._sea_hz) ** 0.6
+        self._sea_side = rng.permutation(np.linspace(-0.7, 0.7, len(_SEA_DEGREES)))
+
+    def start(self, event: Event, span: Span) -> float:
+        self._claw = event if event.kind == "claw" else None
+        self._age = 0
+        if self._claw is not None:
+            return self._seize(self._claw)
+        rng = self._setting.stream("phases")
+        self._phase = rng.random(self._n)
+        self._begin = rng.random(self._n)
+        self._sea_phase = rng.random(len(_SEA_DEGREES))
+        self._curve_phase = 100.0 * rng.random(3)
+        self._turns = np.array([rng.random(), 0.0, 0.0, 0.0])
+        self._surf_filters = np.zeros((2, 2, 2))
+        return math.inf
+
+    def render(self, span: Span, out: F32) -> None:
+        if self._claw is not None:
+            self._drag(span, self._claw, out)
+        else:
+            self._shine(span, out)
+
+    def _shine(self, span: Span, out: F32) -> None:
+        curve = self._curve[: span.steps + 1]
+        drift(self._key, self._curve_phase, np.full_like(curve, 0.06 * span.step_s), curve)
+        screaming, gray = scream(span), drowned(span)
+        rates = np.stack(
+            (
+                (1.0 + 0.12 * curve[:, 0]) / span["swell_s"],
+                0.5 + 1.2 * span.energy,
+                0.45 + 0.5 * span.tension,
+                0.8 + 0.4 * span.tension,
+            ),
+            axis=1,
+        )
+        wave, glints, cries, tears = self._advance(rates * span.step_s).T.copy()
+        loud = 10.0 ** ((-4.0 + 9.0 * span.energy - span["dimming_db"] * gray**_DIMMED) / 20.0)
+        trough = 10.0 ** (-span["swell_db"] * (1.0 - 0.6 * screaming) / 20.0)
+
+        flock_cycles = self._flock_cycles[: span.steps + 1]
+        flock_level = self._flock_level[: span.steps + 1]
+        flocks(self._key, self._rate_hz, cries, flock_cycles, flock_level)
+        n = self._n
+        cycles = self._cycles[: (span.steps + 1) * n].reshape(-1, n)
+        left = self._left[: (span.steps + 1) * n].reshape(-1, n)
+        right = self._right[: (span.steps + 1) * n].reshape(-1, n)
+        sky(
+            self._key,
+            span.start // GRID_FRAMES,
+            (self._home, self._stray, self._height, self._weight, self._lag, self._pace, self._begin),
+            (self._side_left, self._side_right),
+            (self._flock, self._apart, self._tear_hz),
+            (flock_cycles, flock_level),
+            (wave, trough, glints, tears),
+            (loud, span["glitter"] * (1.0 - gray), (1.35 - 0.7 * span.valence) * (1.0 + 0.35 * curve[:, 2])),
+            (0.35 + 0.4 * span.energy + 0.25 * span.valence) * (1.0 - 0.5 * gray),
+            (0.4 * gray, 2.0 ** (-1.1 * gray)),
+            (screaming, 0.025 + 0.085 * _smooth((span.tension - 0.6) / 0.4)),
+            cycles,
+            left,
+            right,
+        )
+        sines(self._phase, cycles, left, right, out)
+        self._swell(span, wave, trough, loud * span["sea"] * (1.0 - 0.9 * screaming), gray, curve, out)
+
+    def _advance(self, increments: F64) -> F64:
+        """Turns so far at each step (steps + 1, lanes), given how far each step goes."""
+        turns = np.concatenate((self._turns[None], increments[:-1])).cumsum(axis=0)
+        self._turns = turns[-1].copy()
+        return turns
+
+    def _swell(self, span: Span, wave: F64, trough: F64, loud: F64, gray: F64, curve: F64, out: F32) -> None:
+        """The sea under the stars: low tones and a wash, on the same waves."""
+        crest = trough[:, None] + (1.0 - trough[:, None]) * _crest(wave[:, None] - 0.08 * self._sea_side)
+        level = loud[:, None] * self._sea_weight * crest * (1.0 - 0.7 * gray[:, None])
+        angle = np.pi / 4.0 * (1.0 + self._sea_side)
+        cycles = np.broadcast_to(self._sea_hz / span.rate_hz, level.shape) * 2.0 ** (-0.4 * gray[:, None])
+        left = (level * np.cos(angle)).astype(np.float32)
+        right = (level * np.sin(angle)).astype(np.float32)
+        sines(self._sea_phase, np.ascontiguousarray(cycles), left, right, out)
+
+        noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
+        white(int(self._surf_key), span.start, noise)
+        crest = _crest(wave + 0.04)
+        # Drowning, the wash opens into the hiss of overexposed light.
+        centre = (480.0 + 500.0 * crest + 120.0 * curve[:, 1]) / span.rate_hz
+        two = np.ones((span.steps + 1, 2))
+        svf(self._surf_filters[0], centre[:, None] * two, 0.7 * two, BAND, noise, noise)
+        cutoff = np.minimum(2.0 * centre * 2.0 ** (3.2 * gray), 0.45)
+        svf(self._surf_filters[1], cutoff[:, None] * two, 0.6 * two, LOW, noise, noise)
+        ramped(noise, 0.16 * loud * (trough + (1.0 - trough) * crest), out)
+
+    def _seize(self, claw: Event) -> float:
+        """Four fingers of five tines, each a torn cluster, drawn down together."""
+        rng = np.random.Generator(np.random.PCG64(claw.key))
+        self._tine_phase = rng.random(_FINGERS * _TINES)
+        finger = np.repeat(np.cumprod(rng.uniform(1.08, 1.22, _FINGERS)), _TINES)
+        self._tine = finger * rng.uniform(0.985, 1.02, finger.size)
+        self._late_s = np.repeat(np.cumsum(rng.uniform(0.012, 0.05, _FINGERS)), _TINES)
+        self._grain_hz = np.repeat(rng.uniform(24.0, 38.0, _FINGERS), _TINES)
+        self._depth = rng.uniform(1.3, 2.3)
+        self._side = rng.uniform(-0.18, 0.18, finger.size)
+        return float(claw.duration_s + self._late_s[-1])
+
+    def _drag(self, span: Span, claw: Event, out: F32) -> None:
+        """Grains that seize on, and slow down as they drag: each starts sharp and is pulled flat."""
+        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / span.rate_hz
+        age_s = age_s[:, None] - self._late_s
+        x = np.clip(age_s / claw.duration_s, 0.0, 1.0)
+        grain = self._grain_hz * age_s * (1.0 - 0.3 * x)
+        within = grain - np.floor(grain)
+        gate = np.minimum(within / 0.1, 1.0) * (1.0 - within) ** 1.5
+        level = 0.05 * gate * np.minimum(np.maximum(age_s, 0.0) / 0.004, 1.0) * (1.0 - x) ** 0.8
+        fall = x**1.6 * self._depth
+        pitch_hz = (claw.pitch_hz or 4000.0) * self._tine * (1.05 - 0.07 * within) * 2.0**-fall
+        # They pull towards the middle, where the abyss is.
+        side = np.clip(float(claw.detail.get("pan", 0.0)) * (1.0 - 0.8 * x) + self._side, -1.0, 1.0)
+        angle = np.pi / 4.0 * (1.0 + side)
+        left = (level * np.cos(angle)).astype(np.float32)
+        right = (level * np.sin(angle)).astype(np.float32)
+        sines(self._tine_phase, pitch_hz / span.rate_hz, left, right, out)
+        self._age += span.frames
+
+
+def _crest(turns: F64) -> F64:
+    """A wave's height at so many turns, 0 to 1: long troughs, rounder crests."""
+    return (0.5 + 0.5 * np.cos(2.0 * np.pi * turns)) ** 1.5
+
+
+@kernel
+def flocks(key: np.uint64, rate_hz: float, turns: F64, cycles: F64, level: F64) -> None:
+    """Writes where each flock's scream is, in cycles a frame, and how loud: (steps + 1, flocks) each.
+
+    A scream leaps up, holds, and slides down an octave or more; then its flock draws breath for another,
+    elsewhere. `turns` (steps + 1,) counts screams.
+    """
+    for f in range(cycles.shape[1]):
+        lane = mixed(key, 1_000_000 + f)
+        begin = hashed(lane, -1)
+        pace = 0.7 + 0.8 * hashed(lane, -2)
+        for step in range(turns.shape[0]):
+            turn = begin + pace * turns[step]
+            cry = int(np.floor(turn))
+            x = turn - cry
+            top_hz = 5000.0 * 1.8 ** hashed(lane, 4 * cry)
+            turning = 0.3 + 0.3 * hashed(lane, 4 * cry + 1)
+            depth = 0.5 + 1.0 * hashed(lane, 4 * cry + 2)
+            x = min(1.0, x * (1.15 + 0.9 * hashed(lane, 4 * cry + 3)))
+            if x < turning:
+                up = 1.0 - x / turning
+                bend = -0.8 * up * up * up
+            else:
+                down = (x - turning) / (1.0 - turning)
+                bend = -depth * down * down
+            cycles[step, f] = top_hz * 2.0**bend / rate_hz
+            level[step, f] = min(1.0, x / 0.06) * min(1.0, (1.0 - x) / 0.3)
+
+
+@kernel
+def sky(
+    key: np.uint64,
+    first: int,
+    stars: tuple[F64, F64, F64, F64, F64, F64, F64],
+    sides: tuple[F64, F64],
+    flocking: tuple[I64, F64, F64],
+    cries: tuple[F64, F64],
+    turns: tuple[F64, F64, F64, F64],
+    light: tuple[F64, F64, F64],
+    bright: F64,
+    gray: tuple[F64, F64],
+    torn: tuple[F64, F64],
+    cycles: F64,
+    left: F32,
+    right: F32,
+) -> None:
+    """Writes every star's pitch and levels, (steps + 1, stars) each, from absolute step `first` on.
+
+    Calm, a star lies at home plus its stray; it glints once a turn, each time as brightly as chance will, and
+    the waves lift it. Gray, its pitch is shaken at every step, which smears it into noise, and sinks. Torn,
+    it flies with its flock, its pitch and level modulated at the flock's own rate.
+    """
+    home, stray, height, weight, lag, pace, begin = stars
+    flock, apart, tear_hz = flocking
+    wave, trough, glints, tears = turns
+    loud, glitter, spread = light
+    smear, sink = gray
+    screaming, depth = torn
+    for step in range(cycles.shape[0]):
+        scream = screaming[step]
+        calm = 1.0 - scream
+        shaken = mixed(key, first + step)
+        for i in range(home.shape[0]):
+            rise = wave[step] - lag[i]
+            crest = 0.5 + 0.5 * np.float64(cosine(np.float32(rise - np.floor(rise + 0.5))))
+            lifted = trough[step] + (1.0 - trough[step]) * crest * crest
+            turn = begin[i] + pace[i] * glints[step]
+            number = int(np.floor(turn))
+            left_over = 1.0 - (turn - number)
+            chance = hashed(key, i + 4096 * number)
+            falling = left_over * left_over * left_over
+            glint = chance**4 * falling * falling * min(1.0, 60.0 * (1.0 - left_over))
+            level = (0.35 + 14.0 * glitter[step] * glint * crest) * lifted
+            level *= 1.0 - (1.0 - bright[step]) * height[i]
+            pitch = home[i] + spread[step] * stray[i]
+            if scream > 0.0:
+                f = flock[i]
+                turn = tear_hz[f] * tears[step] + 0.1 * apart[i]
+                tear = np.float64(cosine(np.float32(turn - np.floor(turn + 0.5))))
+                flown = cries[0][step, f] * (1.0 + apart[i]) * (1.0 + depth[step] * tear)
+                pitch += scream * (flown - pitch)
+                level = calm * level + scream * 1.5 * cries[1][step, f] * (1.0 - 0.4 * tear) * lifted
+            if smear[step] > 0.0:
+                pitch *= 1.0 + smear[step] * (2.0 * hashed(shaken, i) - 1.0)
+            cycles[step, i] = pitch * sink[step]
+            level *= weight[i] * loud[step]
+            left[step, i] = level * sides[0][i]
+            right[step, i] = level * sides[1][i]
