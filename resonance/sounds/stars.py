@@ -36,7 +36,7 @@ from resonance.units import count, db, metres, part, seconds
 
 _LOWEST_HZ, _HIGHEST_HZ = 3300.0, 12_800.0  # where swarms may have their middles
 _NEIGHBOUR_HZ = 10.0  # from a star to the next of its swarm, about: the beating that glitters
-_FLOCKS = 12
+_FLOCKS = 8
 _SEA_DEGREES = (0, 4, 7, 9, 11, 14, 18, 21)  # root, fifth, octave, third above ...: the sea's own tones
 _SEA_OCTAVE = 2
 _FINGERS, _TINES = 4, 5
@@ -151,7 +151,7 @@ class StarsVoice(Voice):
         side = rng.uniform(-0.95, 0.95, n)
         angle = np.pi / 4.0 * (1.0 + side)
         self._side_left, self._side_right = np.cos(angle), np.sin(angle)
-        # A wave takes a quarter of its period from side to side and from low to high: all still rise together.
+        # Waves roll from side to side and from low to high, slowly enough that all still rise together.
         self._lag = 0.06 * side + 0.1 * (self._height - 0.5) + rng.uniform(-0.03, 0.03, n)
         self._pace = rng.uniform(0.12, 0.5, n)
         self._flock = rng.permutation(n) % _FLOCKS
@@ -191,7 +191,7 @@ class StarsVoice(Voice):
             (
                 (1.0 + 0.12 * curve[:, 0]) / span["swell_s"],
                 0.5 + 1.2 * span.energy,
-                0.45 + 0.5 * span.tension,
+                0.35 + 0.5 * span.tension,
                 0.8 + 0.4 * span.tension,
             ),
             axis=1,
@@ -273,7 +273,7 @@ class StarsVoice(Voice):
         grain = self._grain_hz * age_s * (1.0 - 0.3 * x)
         within = grain - np.floor(grain)
         gate = np.minimum(within / 0.1, 1.0) * (1.0 - within) ** 1.5
-        level = 0.05 * gate * np.minimum(np.maximum(age_s, 0.0) / 0.004, 1.0) * (1.0 - x) ** 0.8
+        level = 0.075 * gate * np.minimum(np.maximum(age_s, 0.0) / 0.004, 1.0) * (1.0 - x) ** 0.8
         fall = x**1.6 * self._depth
         pitch_hz = (claw.pitch_hz or 4000.0) * self._tine * (1.05 - 0.07 * within) * 2.0**-fall
         # They pull towards the middle, where the abyss is.
@@ -286,8 +286,8 @@ class StarsVoice(Voice):
 
 
 def _crest(turns: F64) -> F64:
-    """A wave's height at so many turns, 0 to 1: long troughs, rounder crests."""
-    return (0.5 + 0.5 * np.cos(2.0 * np.pi * turns)) ** 1.5
+    """A wave's height at so many turns, 0 to 1."""
+    return 0.5 + 0.5 * np.cos(2.0 * np.pi * turns)
 
 
 @kernel
@@ -355,14 +355,14 @@ def sky(
         for i in range(home.shape[0]):
             rise = wave[step] - lag[i]
             crest = 0.5 + 0.5 * np.float64(cosine(np.float32(rise - np.floor(rise + 0.5))))
-            lifted = trough[step] + (1.0 - trough[step]) * crest * crest
+            lifted = trough[step] + (1.0 - trough[step]) * crest
             turn = begin[i] + pace[i] * glints[step]
             number = int(np.floor(turn))
             left_over = 1.0 - (turn - number)
             chance = hashed(key, i + 4096 * number)
             falling = left_over * left_over * left_over
             glint = chance**4 * falling * falling * min(1.0, 60.0 * (1.0 - left_over))
-            level = (0.35 + 14.0 * glitter[step] * glint * crest) * lifted
+            level = (0.35 + 14.0 * glitter[step] * glint) * lifted
             level *= 1.0 - (1.0 - bright[step]) * height[i]
             pitch = home[i] + spread[step] * stray[i]
             if scream > 0.0:
@@ -371,7 +371,7 @@ def sky(
                 tear = np.float64(cosine(np.float32(turn - np.floor(turn + 0.5))))
                 flown = cries[0][step, f] * (1.0 + apart[i]) * (1.0 + depth[step] * tear)
                 pitch += scream * (flown - pitch)
-                level = calm * level + scream * 1.5 * cries[1][step, f] * (1.0 - 0.4 * tear) * lifted
+                level = calm * level + scream * 0.9 * cries[1][step, f] * (1.0 - 0.4 * tear) * lifted
             if smear[step] > 0.0:
                 pitch *= 1.0 + smear[step] * (2.0 * hashed(shaken, i) - 1.0)
             cycles[step, i] = pitch * sink[step]
