@@ -38,14 +38,14 @@ class Heard:
 
 
 @functools.lru_cache(maxsize=64)
-def score_of(text: str) -> Score:
-    """A preset by name, or a score by its text."""
+def score_of(text: str, beside: Path | None = None) -> Score:
+    """A preset by name, or a score by its text; `beside` is a folder with the score's own sounds."""
     if "\n" not in text:
         return load(text)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "score.toml"
+        path = (beside or Path(folder)) / "score.toml"
         path.write_text(text)
-        return load(path)
+        return load(path, allow_code=beside is not None)
 
 
 def alone(sound: str, *, seconds: float = 20.0, arc: str = "", fields: str = "", more: str = "") -> str:
@@ -68,12 +68,13 @@ def listen(
     end_s: float | None = None,
     duration_s: float | None = None,
     rate: float = 48_000.0,
+    beside: Path | None = None,
 ) -> Heard:
     """Renders a preset, or the text of a score, from its beginning, and keeps the span asked for.
 
     With `only` (a tuple) little else is computed, so that a late span of one sound costs little.
     """
-    engine = Engine(score_of(score), rate, seed, duration_s=duration_s, only=only, stems=True)
+    engine = Engine(score_of(score, beside), rate, seed, duration_s=duration_s, only=only, stems=True)
     first = round(start_s * rate)
     last = engine.frames if end_s is None else min(engine.frames, round(end_s * rate))
     length = last - first

@@ -109,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     allow_code(show)
     schema = command("schema", "look", "print the JSON Schema of scores", "resonance schema > score.json")
     schema.set_defaults(act="schema")
+    schema.add_argument("sounds", nargs="*", metavar="FILE.py", help="sounds of your own, to be known too")
+    allow_code(schema)
 
     inspect = command(
         "inspect",

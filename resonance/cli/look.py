@@ -42,8 +42,10 @@ def _check(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _schema(_: argparse.Namespace) -> int:
-    print(json.dumps(schema(), indent=2))
+def _schema(arguments: argparse.Namespace) -> int:
+    if arguments.sounds and not arguments.allow_code:
+        raise CallError(f"{arguments.sounds[0]} is code: add --allow-code to run it")
+    print(json.dumps(schema([Path(name) for name in arguments.sounds]), indent=2))
     return 0
 
 

@@ -89,7 +89,7 @@ class Part:
         self._free = [Slot(sound.voice(patch, setting)) for _ in range(self._voices + spares)]
         self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
         self._pending: list[tuple[int, int, Event]] = []
-        self._count = 0
+        self._put = self._begun = 0
         self._air = np.zeros((2, 2))
         self._buffers = {name: Scratch() for name in ("dry", "wet", "voice", "cut_dry", "cut_wet")}
 
@@ -104,11 +104,8 @@ class Part:
 
     def put(self, event: Event) -> None:
         """Adds an event, of the rule's or a player's, to be begun at its frame."""
-        event.sound = self.name
-        event.name = f"{self.name}:{self._count}"
-        event.key = np.uint64(rng.key(self._seed, event.name))
-        heapq.heappush(self._pending, (event.frame, self._count, event))
-        self._count += 1
+        heapq.heappush(self._pending, (event.frame, self._put, event))
+        self._put += 1
 
     def decide(self, span: Span) -> list[Event]:
         """Asks the rule, and returns what begins in this span, in order."""
@@ -116,7 +113,13 @@ class Part:
             self.put(event)
         self.began = []
         while self._pending and self._pending[0][0] < span.start + span.frames:
-            self.began.append(heapq.heappop(self._pending)[2])
+            event = heapq.heappop(self._pending)[2]
+            # Named as it begins: when it was decided hangs on the span's length.
+            event.sound = self.name
+            event.name = f"{self.name}:{self._begun}"
+            event.key = np.uint64(rng.key(self._seed, event.name))
+            self._begun += 1
+            self.began.append(event)
         return self.began
 
     def release(self, note: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from resonance import effects, sounds
@@ -16,13 +17,13 @@ from resonance.units import Parameter, parameters
 Schema = dict[str, Any]
 
 
-def schema() -> Schema:
-    """The schema of scores, JSON Schema 2020-12.
+def schema(own: Sequence[Path] = ()) -> Schema:
+    """The schema of scores, JSON Schema 2020-12; `own` are files of a player's own sounds, which it runs.
 
     What needs more than one place to judge is left to `load`: that files exist, that positions ascend, how
     long the scenes are together, that names of scenes differ.
     """
-    catalogue = sounds.catalogue()
+    catalogue = sounds.catalogue(own)
     patches = {name: parameters(patch) for name, patch in effects.catalogue().items()}
     plain = {"type": "string", "maxLength": LONGEST_WORDS, "pattern": r"^[^\x00-\x1f\x7f]*$"}
     return {

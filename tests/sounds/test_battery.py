@@ -1,10 +1,17 @@
-"""What every sound promises, found by listing the folder: a new file is tested by being there."""
+"""What every sound promises, found by listing the folder: a new file is tested by being there.
+
+A sound of one's own is put through it by `BATTERY_SOUND=my_sound.py pytest tests/sounds/test_battery.py`.
+"""
 
 import dataclasses
+import functools
+import os
+from pathlib import Path
 
+import listening
 import numpy as np
 import pytest
-from listening import alone, listen, score_of
+from listening import Heard, alone
 
 from resonance import sounds
 from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain
@@ -16,14 +23,26 @@ from resonance.units import parameters
 
 SECONDS = 12.0
 ARC = "valence = [0.7, 0.3]\nenergy = [0.5, 0.9]\ntension = [0.2, 0.8]"
-NAMES = sounds.names()
+OWN = Path(os.environ["BATTERY_SOUND"]).resolve() if "BATTERY_SOUND" in os.environ else None
+SOUNDS = {OWN.stem: sounds.own_sound(OWN)} if OWN else sounds.catalogue()
+NAMES = tuple(SOUNDS)
+CODE = f'[sounds.{OWN.stem}]\ncode = "{OWN.name}"\n' if OWN else ""
+score_of = functools.partial(listening.score_of, beside=OWN.parent if OWN else None)
+
+
+def listen(score: str, seed: int, **more: object) -> Heard:
+    return listening.listen(score, seed, beside=OWN.parent if OWN else None, **more)
 
 
 def text(name: str) -> str:
     """A score in which a sound plays, together with those that it answers."""
-    rule = sounds.sound(name).rule
-    heard = [other for other in (rule.hears if rule else ()) if other != name]
-    return alone(name, seconds=SECONDS, arc=ARC, more="\n".join(f"{other} = {{}}" for other in heard))
+    more = "\n".join(f"{other} = {{}}" for other in _heard(name))
+    return alone(name, seconds=SECONDS, arc=ARC, more=more) + CODE
+
+
+def _heard(name: str) -> tuple[str, ...]:
+    rule = SOUNDS[name].rule
+    return rule.hears if rule else ()
 
 
 def stem(name: str, seed: int = 1, rate: float = 48_000.0) -> np.ndarray:
@@ -74,7 +93,7 @@ def test_it_neither_begins_nor_ends_with_a_click(name: str) -> None:
         'format = 1\ntitle = "t"\nabout = "t"\n'
         '[[scene]]\nname = "before"\nlength = 1\nenergy = 0.8\nsounds = []\n'
         f'[[scene]]\nname = "sounds"\nlength = 4\ncrossfade = 0.5\nenergy = 0.8\nsounds = {_with(name)}\n'
-        '[[scene]]\nname = "after"\nlength = 1\ncrossfade = 0.5\nenergy = 0.8\nsounds = []\n'
+        '[[scene]]\nname = "after"\nlength = 1\ncrossfade = 0.5\nenergy = 0.8\nsounds = []\n' + CODE
     )
     audio = listen(score, 1, only=(name,)).stems[name]
     if not audio.any():
@@ -87,26 +106,26 @@ def test_it_neither_begins_nor_ends_with_a_click(name: str) -> None:
 
 
 def _with(name: str) -> str:
-    rule = sounds.sound(name).rule
-    return str([name, *(rule.hears if rule else ())]).replace("'", '"')
+    return str([name, *_heard(name)]).replace("'", '"')
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_range_refuses_what_lies_outside(name: str) -> None:
-    for key, declared in sounds.sound(name).parameters.items():
+    for key, declared in SOUNDS[name].parameters.items():
         if declared.kind not in ("number", "count"):
             continue
         for wrong in (declared.low - 1, declared.high + 1, "nan", '"loud"', "true"):
             written = int(wrong) if declared.kind == "count" and not isinstance(wrong, str) else wrong
-            line = f"[sounds.{name}]\n{key} = {written}\n"
+            table = CODE or f"[sounds.{name}]\n"
+            wrong_text = text(name).removesuffix(CODE) + f"{table}{key} = {written}\n"
             with pytest.raises(ScoreError, match=rf"score\.toml:\d+: sounds\.{name}\.{key} "):
-                score_of(text(name).replace("[[scene]]", line + "[[scene]]"))
+                score_of(wrong_text)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_voices_share_nothing(name: str) -> None:
     """Two voices at once sound as each sounds alone; and a voice started anew as one never started."""
-    sound = sounds.sound(name)
+    sound = SOUNDS[name]
     events = _events(name)
     if not events:
         pytest.skip("it has no events of its own")
@@ -162,15 +181,15 @@ def _rendered(sound: sounds.Sound, events: list[Event], used: Event | None = Non
     return [np.concatenate(audio, axis=1) for audio in heard]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if sounds.sound(name).rule is not None])
+@pytest.mark.parametrize("name", [name for name in NAMES if SOUNDS[name].rule is not None])
 def test_it_is_silent_after_its_end(name: str) -> None:
     """With the score's wish withdrawn, what rings on ends, and the pool is free again."""
-    if issubclass(sounds.sound(name).rule or Sustain, Sustain) and not _events(name):
+    if issubclass(SOUNDS[name].rule or Sustain, Sustain) and not _events(name):
         pytest.skip("it only lasts")
     score = (
         'format = 1\ntitle = "t"\nabout = "t"\n'
         f'[[scene]]\nname = "sounds"\nlength = 4\nenergy = 0.8\nsounds = {_with(name)}\n'
-        '[[scene]]\nname = "after"\nlength = 56\ncrossfade = 0.1\nenergy = 0.8\nsounds = []\n'
+        '[[scene]]\nname = "after"\nlength = 56\ncrossfade = 0.1\nenergy = 0.8\nsounds = []\n' + CODE
     )
     audio = listen(score, 1, only=(name,)).stems[name]
     assert not audio[-48_000 * 2 :].any()

@@ -1,0 +1,248 @@
+"""The engine's promises: the same samples however it is asked, stems that add up, and safety."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from listening import alone, listen, score_of
+from scipy.signal import resample_poly
+
+import resonance
+from resonance.engine import Engine
+from resonance.score import load
+
+PIECE = """format = 1
+title = "A small piece"
+about = "every kind of sound, fog and a crossfade"
+[[scene]]
+name = "one"
+length = 6
+energy = [0.3, 0.9]
+tension = [0.1, 0.7]
+fog = { density = [0, 0.8] }
+[scene.sounds]
+drone = {}
+crystals = { touch_hz = 4 }
+memories = { chance = 1.0 }
+heartbeat = {}
+[[scene]]
+name = "two"
+length = 4
+crossfade = 1
+collapse = { weight = [[0, 0], [0.5, 0], [1, 1]] }
+[scene.sounds]
+lullaby = {}
+room = {}
+crystals = {}
+"""
+
+
+@pytest.mark.parametrize("frames", [1, 64, 100, 1000, 4096])
+def test_blocks_of_any_length_are_the_same_samples(frames: int) -> None:
+    whole = resonance.render(score_of(PIECE), seed=3)
+    engine = Engine(score_of(PIECE), seed=3)
+    length = 60_000 if frames == 1 else len(whole)
+    parts = [engine.render(min(frames, length - start)) for start in range(0, length, frames)]
+    assert np.array_equal(np.concatenate(parts), whole[:length])
+
+
+def test_the_same_seed_is_the_same_piece_and_another_is_another() -> None:
+    first = resonance.render(score_of(PIECE), seed=3)
+    assert first.shape == (480_000, 2)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, resonance.render(score_of(PIECE), seed=3))
+    assert not np.array_equal(first, resonance.render(score_of(PIECE), seed=4))
+
+
+def test_stems_and_space_add_up_to_the_premaster() -> None:
+    heard = listen(PIECE, 3)
+    total = heard.space.astype(np.float64)
+    for stem in heard.stems.values():
+        total += stem
+    assert np.abs(total - heard.premaster).max() < 10.0 ** (-90.0 / 20.0)
+    assert np.abs(heard.premaster).max() > 0.05
+
+
+@pytest.mark.parametrize("sound", ["drone", "crystals", "memories", "heartbeat"])
+def test_a_sound_alone_is_the_one_in_the_whole(sound: str) -> None:
+    assert np.array_equal(listen(PIECE, 3, only=(sound,)).stems[sound], listen(PIECE, 3).stems[sound])
+
+
+def test_asking_for_stems_does_not_change_the_mix() -> None:
+    heard = listen(PIECE, 3)
+    assert np.array_equal(resonance.render(score_of(PIECE), seed=3)[: len(heard.mix)], heard.mix)
+
+
+def test_without_a_sound_the_others_play_on_as_they_did() -> None:
+    all_but = Engine(score_of(PIECE), seed=3, without=("drone",), stems=True)
+    whole = listen(PIECE, 3).stems["crystals"]
+    parts = [block.stems["crystals"].copy() for block in all_but.blocks()]
+    assert np.array_equal(np.concatenate(parts, axis=1).T[: len(whole)], whole)
+    assert "drone" not in all_but.heard
+
+
+def test_events_say_what_began_why_and_in_answer_to_what() -> None:
+    heard = listen(PIECE, 3)
+    assert {event.sound for event in heard.events} == {
+        "drone",
+        "crystals",
+        "memories",
+        "heartbeat",
+        "lullaby",
+        "room",
+    }
+    names = [event.name for event in heard.events]
+    assert len(names) == len(set(names))
+    assert all(event.rule for event in heard.events)
+    frames = [event.frame for event in heard.events]
+    assert frames == sorted(frames)
+    for cloud in heard.of("memories"):
+        assert cloud.follows is not None
+        assert cloud.follows.sound == "crystals"
+        assert 0 < cloud.frame - cloud.follows.frame <= 2 * heard.rate_hz
+
+
+def test_a_start_never_startles() -> None:
+    loud = alone("heartbeat", seconds=3, arc="energy = 1.0", fields="gain_db = 24")
+    start = resonance.render(score_of(loud), seed=1)[: int(0.05 * 48_000)]
+    assert np.abs(start).max() < 10.0 ** (-30.0 / 20.0)
+
+
+@pytest.mark.parametrize("gain_db", [0, 12, 24])
+def test_no_true_peak_passes_the_ceiling(gain_db: int) -> None:
+    text = PIECE.replace("[[scene]]", f"[master]\ngain_db = {gain_db}\n[[scene]]", 1)
+    audio = resonance.render(score_of(text), seed=3)
+    peak = np.abs(resample_poly(audio.astype(np.float64), 8, 1, axis=0)).max()
+    assert 20.0 * np.log10(peak) <= -1.0
+    if gain_db == 24:
+        assert np.abs(audio).max() > 0.6, "the ceiling was never reached: the test shows nothing"
+
+
+def test_a_note_plays_a_crystal_at_once_in_the_tuning() -> None:
+    engine = Engine(score_of(alone("crystals", fields="touch_hz = 0, theme_hz = 0")), seed=1)
+    assert not engine.render(48_000).any()
+    engine.note_on(69, 0.9)
+    audio = engine.render(48_000)
+    begin = np.flatnonzero(np.abs(audio).max(axis=1) > 1e-5)[0]
+    assert begin < 640
+    spectrum = np.abs(np.fft.rfft(audio[:, 0] * np.hanning(len(audio))))
+    assert spectrum.argmax() == pytest.approx(440, abs=1)
+    engine.note_off(69)
+
+
+def test_wrong_notes_and_controls_are_refused_by_name() -> None:
+    engine = Engine(score_of(PIECE), seed=3)
+    with pytest.raises(ValueError, match="lullabye"):
+        engine.note_on(60, 0.5, sound="lullabye")
+    with pytest.raises(ValueError, match="velocity"):
+        engine.note_on(60, 1.5)
+    with pytest.raises(KeyError, match=r"drone\.glowing"):
+        engine.set("drone.glowing", 0.5)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        engine.set("tension", 1.5)
+    with pytest.raises(ValueError, match="no sound 'dron'"):
+        Engine(score_of(PIECE), only=("dron",))
+
+
+def test_a_hand_on_a_control_takes_over_and_gives_back() -> None:
+    held, free = Engine(score_of(PIECE), seed=3), Engine(score_of(PIECE), seed=3)
+    for sound in ("drone", "crystals", "memories", "heartbeat"):
+        held.set(f"{sound}.gain_db", -120.0)
+    assert np.abs(free.render(96_000)[48_000:]).max() > 0.02
+    assert np.abs(held.render(96_000)[48_000:]).max() < 0.01
+    held.let_go("drone.gain_db")
+    assert np.abs(held.render(48_000)[24_000:]).max() > 0.02
+
+
+FAULTY = '''"""A voice that goes wrong."""
+from dataclasses import dataclass
+import math
+import numpy as np
+from resonance.contract import Event, Patch, Rule, Voice
+
+@dataclass(frozen=True)
+class Faulty(Patch):
+    """It goes wrong after a second."""
+
+class FaultyRule(Rule):
+    def __init__(self, patch, setting):
+        self.done = False
+    def events(self, span):
+        if not self.done:
+            self.done = True
+            yield Event(0, "bad", rule="bad")
+            yield Event(0, "good", rule="good")
+
+class FaultyVoice(Voice):
+    voices = 4
+    def __init__(self, patch, setting):
+        pass
+    def start(self, event, span):
+        self.bad = event.kind == "bad"
+        return 3.0
+    def render(self, span, out):
+        out += 0.1
+        if self.bad and span.start >= 48_000:
+            out += WRONG
+'''
+
+
+@pytest.mark.parametrize("wrong", ["np.nan", "np.inf", "1e6"])
+def test_a_voice_that_goes_wrong_is_muted_alone_and_named(wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY.replace("WRONG", wrong))
+    (tmp_path / "score.toml").write_text(
+        alone("faulty", seconds=4).replace("[[scene]]", 'sounds = ["faulty.py"]\n[[scene]]', 1)
+    )
+    engine = Engine(load(tmp_path / "score.toml", allow_code=True), stems=True)
+    stem = np.concatenate([block.stems["faulty"].copy() for block in engine.blocks()], axis=1)
+    assert np.isfinite(stem).all()
+    assert np.abs(stem).max() < 1.0
+    assert len(engine.messages) == 1
+    assert "faulty" in engine.messages[0]
+    assert stem[0, 40_000] == pytest.approx(0.2)
+    assert stem[0, 100_000] == pytest.approx(0.1), "the other voice sounds on"
+
+
+MANY = 'yield from (Event(2000 * k, "n", rule="r") for k in range(40))'
+
+
+def test_stealing_a_voice_makes_no_click(tmp_path: Path) -> None:
+    """Steady tones, far more than there are voices: no sample jumps by more than a 5 ms fade may."""
+    (tmp_path / "steady.py").write_text(
+        FAULTY.replace("out += WRONG", "pass")
+        .replace("Faulty", "Steady")
+        .replace(
+            'yield Event(0, "good", rule="good")',
+            'yield from (Event(2000 * k, "n", rule="r") for k in range(40))',
+        )
+    )
+    (tmp_path / "score.toml").write_text(
+        alone("steady", seconds=4).replace("[[scene]]", 'sounds = ["steady.py"]\n[[scene]]', 1)
+    )
+    engine = Engine(load(tmp_path / "score.toml", allow_code=True), stems=True)
+    stem = np.concatenate([block.stems["steady"].copy() for block in engine.blocks()], axis=1)[0]
+    steps = np.diff(stem)
+    starts = {2000 * k - 1 for k in range(41)} | {-1}
+    jumps = [at for at in np.flatnonzero(np.abs(steps) > 0.11 / 256 + 1e-6) if at not in starts]
+    assert not jumps
+    assert stem.max() <= 0.1 * 5 + 1e-6, "no more than the pool and one that leaves"
+
+
+def test_the_rate_keeps_pitch_and_timing() -> None:
+    """What is decided is the same at every rate, but for the frame it falls on."""
+    heard = [listen(PIECE, 3, rate=rate) for rate in (44_100.0, 48_000.0, 96_000.0)]
+    found = [[(event.kind, at.time_s(event), event.pitch_hz) for event in at.of("crystals")] for at in heard]
+    assert len(found[0]) > 10
+    for other in found[1:]:
+        assert [kind for kind, _, _ in other] == [kind for kind, _, _ in found[0]]
+        for (_, time_s, pitch_hz), (_, other_s, other_hz) in zip(found[0], other, strict=True):
+            assert other_s == pytest.approx(time_s, abs=0.005)
+            assert (other_hz or 0.0) == pytest.approx(pitch_hz or 0.0, rel=1e-4)
+
+
+def test_duration_stretches_the_scenes_only() -> None:
+    engine = Engine(score_of(PIECE), duration_s=60.0)
+    assert engine.frames == 60 * 48_000
+    assert [round(scene.end_s, 6) for scene in engine.timeline.scenes] == [36.0, 60.0]
+    assert dataclasses.is_dataclass(engine.timeline.scenes[0])
