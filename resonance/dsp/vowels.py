@@ -40,10 +40,17 @@ WOMAN = Throat(
             [610.0, 2330, 2990, 3700, 4400],
         ]
     ),
-    np.array([[0.0, -12, -36, -42, -50], [0.0, -7, -32, -38, -48], [0.0, -4, -26, -32, -44], [0.0, -15, -22, -30, -42]]),
-    np.array([70.0, 90, 130, 160, 200]),
+    np.array(
+        [
+            [0.0, -12, -36, -42, -50],
+            [0.0, -7, -32, -38, -48],
+            [0.0, -4, -26, -32, -44],
+            [0.0, -15, -22, -30, -42],
+        ]
+    ),
+    np.array([110.0, 120, 160, 200, 240]),
 )
-"""A woman's voice: u, o, a, e. Source: Peterson & Barney 1952, table II (women); upper formants after Klatt 1980."""
+"""A woman's voice: u, o, a, e. Source: Peterson & Barney 1952, table II; Klatt 1980 for what lies above."""
 
 
 def formants_at(throat: Throat, vowel: F64) -> tuple[F64, F64]:

@@ -1,8 +1,8 @@
 """A seed in her palm, black as obsidian, humming with potential.
 
-A small dark hum, so close and dry that it seems to be held to the ear. Its harmonics come one by one, and each
-newcomer glints before it takes its place; every one is a pair that drifts apart by a cent or two. Under them
-the hum throbs a little, the faster the more is in it.
+A small dark hum, so close and dry that it seems to be held to the ear. Its harmonics come one by one, and
+each newcomer glints before it takes its place; every one is a pair that drifts apart by a cent or two. The
+hum throbs a little, the faster the more is in it.
 
 What it follows: `potential`, which the score lets grow, says how many harmonics there are; energy lifts the
 level; tension frays the pairs and hurries the throb.
@@ -31,7 +31,7 @@ class Seed(Patch):
     """A small dark hum that gathers harmonics."""
 
     send_db: float = db(-36.0, -120.0, 12.0, "level sent to the shared space")
-    distance_m: float = metres(0.7, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance")
+    distance_m: float = metres(0.7, 0.5, 2000.0, "how far away it is: softer, duller, wetter with distance")
     harmonics: int = count(16, 9, 32, "harmonics it has when it is whole")
     octave: int = count(1, 0, 4, "how many octaves above the root it hums")
     potential: float = part(0.5, "how much of it has come to be: from its first harmonic to all of them")

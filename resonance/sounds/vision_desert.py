@@ -39,6 +39,8 @@ _BREAKS_S = 0.11
 _BREATH_S = 0.45
 _GLIDE_S = 0.14
 _TOP_HZ = 4400.0
+_WANDERS_HZ = np.array([0.24, 0.85, 0.3, 0.4, 0.3, 0.5])
+"""How often each curve of the wind turns: long gusts, short gusts, and the bands."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class VisionDesert(Patch):
     """Dry wind, and a lullaby that breaks off after two tones."""
 
     send_db: float = db(-120.0, -120.0, 12.0, "level sent to the shared space: the desert has no walls")
-    distance_m: float = metres(4.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance")
+    distance_m: float = metres(4.0, 0.5, 2000.0, "how far away it is: softer, duller, wetter with distance")
     clarity: float = part(1.0, "how far the vision has come true: at 0 it is not there")
     octave: int = count(2, 1, 4, "how many octaves above the root the voice lies")
     wind_hz: float = hz(760.0, 300.0, 4000.0, "where the wind rushes")
@@ -162,7 +164,8 @@ class VisionDesertVoice(Voice):
 
     def render(self, span: Span, out: F32) -> None:
         curve = self._curve[: span.steps + 1]
-        increment = np.full_like(curve, (0.22 if self._wind else 1.3) * span.step_s)
+        pace_hz = _WANDERS_HZ if self._wind else 4.0 * _WANDERS_HZ
+        increment = np.broadcast_to(pace_hz * span.step_s, curve.shape).copy()
         drift(self._key, self._curve_phase, increment, curve)
         if self._wind:
             self._blow(span, curve, out)
@@ -178,7 +181,7 @@ class VisionDesertVoice(Voice):
         two = np.ones(2)
         flat = np.full((span.steps + 1, 2), math.sqrt(0.5))
         ground = np.full((span.steps + 1, 2), _GROUNDLESS_HZ / span.rate_hz)
-        gust = np.exp(span["gusts"] * (1.9 * curve[:, 0] + 0.7 * curve[:, 1]))
+        gust = np.exp(span["gusts"] * (1.5 * curve[:, 0] + 1.1 * curve[:, 1]))
         loud = np.sin(0.5 * np.pi * span["clarity"]) ** 2 * 10.0 ** (11.0 * (span.energy - 0.5) / 20.0)
         pink(self._pink, self._key, self._age, noise)
         svf(self._filters[0], ground, flat, HIGH, noise, noise)
@@ -187,17 +190,17 @@ class VisionDesertVoice(Voice):
         # Each ear hears the band a little higher or lower, so that the wind has a width of its own.
         ears = 1.0 + 0.1 * np.stack((curve[:, 2], -curve[:, 2]), axis=1)
         rush = (span["wind_hz"] * gust**0.45 * 2.0 ** (0.5 * curve[:, 3]) / span.rate_hz)[:, None] * ears
-        svf(self._filters[2], rush, 1.3 * flat, BAND, noise, band)
-        ramped(band, 0.42 * loud * gust, out)
+        svf(self._filters[2], rush, 2.0 * flat, BAND, noise, band)
+        ramped(band, 0.3 * loud * gust, out)
 
         high = (3.1 * span["wind_hz"] * 2.0 ** (0.45 * curve[:, 4]) / span.rate_hz)[:, None] * ears
         q = (7.0 + 14.0 * span.tension)[:, None] * two
         svf(self._filters[3], high, q, BAND, noise, band)
-        ramped(band, 1.1 * span["whistle"] * loud * gust * np.maximum(0.25 + curve[:, 5], 0.0), out)
+        ramped(band, 0.7 * span["whistle"] * loud * gust * np.maximum(0.25 + curve[:, 5], 0.0), out)
 
         sand = np.full((span.steps + 1, 2), _SAND_HZ / span.rate_hz)
         svf(self._filters[4], sand, flat, BAND, noise, band)
-        ramped(band, 0.22 * span["sand"] * loud * gust * gust, out)
+        ramped(band, 0.13 * span["sand"] * loud * gust * gust, out)
 
     def _sing(self, span: Span, curve: F64, out: F32) -> None:
         """One small voice: from its first tone to its second, on which it breaks."""
@@ -211,10 +214,10 @@ class VisionDesertVoice(Voice):
         off_cents = 7.0 * curve[:, 0] + 5.0 * curve[:, 1] * second - 70.0 * broken * broken
         vowel = self._vowels[0] + (self._vowels[1] - self._vowels[0]) * second
         centre_hz, level = formants_at(WOMAN, vowel)
-        loud = np.sin(0.5 * np.pi * np.clip(age_s / 0.35, 0.0, 1.0)) ** 2 * (0.8 + 0.3 * curve[:, 2])
-        tone = loud * (1.0 - 0.25 * second) * np.cos(0.5 * np.pi * broken) ** 2
+        loud = np.sin(0.5 * np.pi * np.clip(age_s / 0.5, 0.0, 1.0)) ** 2 * (0.8 + 0.35 * curve[:, 2])
+        tone = loud * (1.0 - 0.3 * second) * np.cos(0.5 * np.pi * broken) ** 2
 
-        heard = sung(WOMAN, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (0.16 * tone)[:, None]
+        heard = sung(WOMAN, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (0.17 * tone)[:, None]
         cycles = (pitch_hz * 2.0 ** (off_cents / 1200.0) / self._rate_hz)[:, None] * self._harmonic
         left = (heard * self._left).astype(np.float32)
         right = (heard * self._right).astype(np.float32)

@@ -1,9 +1,10 @@
 """Another who kept climbing, only to find the summit empty: the theme, whole, and nobody there.
 
-Glass with nothing inside: every tone has its odd partials only, which is what makes a stopped pipe sound hollow.
-Struck, it sings up like a bowed glass and is damped before the next, so that all its ringing is that
-of a vast empty place of its own. The theme climbs at two heartbeats a tone, each tone farther off, and for once
-it reaches the octave: the thinnest of all, and nothing answers. Whoever stays hears single tones, far away.
+Glass with nothing inside: every tone has its odd partials only, which is what makes a stopped pipe sound
+hollow. Struck, it sings up as a bowed glass does, and is damped when the next begins, so that the long ringing
+is that of a vast empty place of its own. The theme climbs at two heartbeats a tone, each tone farther off, and
+for once it reaches the octave: the thinnest of all, and nothing answers. Whoever stays there hears single
+tones, seldom and far away.
 
 What it follows: `clarity`, how far the vision has come; the heart sets the pace; energy strikes harder;
 valence brightens the strike.
@@ -41,7 +42,7 @@ class VisionHollow(Patch):
     facts: ClassVar = {"partials": " ".join(f"{k:g}" for k in _ODD)}
 
     send_db: float = db(2.0, -120.0, 12.0, "level sent to its own place")
-    distance_m: float = metres(6.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance")
+    distance_m: float = metres(6.0, 0.5, 2000.0, "how far away it is: softer, duller, wetter with distance")
     place_t60_s: float = seconds(14.0, 0.2, 60.0, "how long its own place rings")
     octave: int = count(2, 0, 4, "how many octaves above the root it climbs")
     clarity: float = part(1.0, "how far the vision has come true: at 0 it is not there")

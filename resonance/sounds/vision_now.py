@@ -1,7 +1,7 @@
 """And then you, here, now: the only path that matters. A pure chord, still, near, warm.
 
-The root comes first, then the chord above it, four to five to six, tone by tone. Nothing wavers: every tone is
-a pure one and just, wide enough from its neighbours to rub against none. Only their levels move, with a
+The root comes first, then the chord above it, four to five to six, tone by tone. Nothing wavers: every tone
+is pure and just, and lies far enough from its neighbours to rub against none. Only their levels move, with a
 breath of four beats and slowly by themselves; the heart beats under it.
 
 What it follows: `clarity`, how far the vision has come true; energy lifts the level; valence brings the chord
@@ -32,7 +32,7 @@ _LEVEL = 0.033 * 10.0 ** (np.array([0.0, -11.0, -10.0, -21.0, -12.5, -34.0, -25.
 _ENTERS = np.array([0.0, 0.35, 0.7, 1.15, 1.6, 2.0, 2.0, 2.0]) / 2.0
 _CHORD = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 _BREATHES = np.array([0.04, 0.12, 0.2, 0.25, 0.3, 0.4, 0.45, 0.5])
-"""How far each tone breathes: the lowest least, since a breath's sidebands lie furthest off there, in cents."""
+"""How far each tone breathes: the lowest least, since there a breath's sidebands lie most cents away."""
 _PAN = np.array([0.0, 0.0, -0.3, 0.32, 0.04, 0.4, -0.45, 0.2])
 _LEAVES_S = 1.5
 
@@ -42,7 +42,7 @@ class VisionNow(Patch):
     """The root chord, near, warm, in tune."""
 
     send_db: float = db(-20.0, -120.0, 12.0, "level sent to the shared space")
-    distance_m: float = metres(1.0, 0.5, 2000.0, "how far away it is: softer, duller and wetter with distance")
+    distance_m: float = metres(1.0, 0.5, 2000.0, "how far away it is: softer, duller, wetter with distance")
     octave: int = count(1, 0, 4, "how many octaves above the root its lowest tone lies")
     clarity: float = part(1.0, "how far the vision has come true: at 0 it is not there")
     enters_s: float = seconds(2.0, 0.0, 60.0, "from the root's entry to the last tone's")
