@@ -19,7 +19,7 @@ from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, 
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift
 from resonance.dsp.filters import BAND, svf
-from resonance.dsp.mixing import ramped
+from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.modes import mode_coefficients, modes
 from resonance.dsp.noise import pink, pink_state
 from resonance.dsp.partials import sines
@@ -29,6 +29,7 @@ from resonance.units import db, hz, metres, part
 _HARMONIC = np.array([3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0])  # a pure chord over the root, without the root
 _BREATH_BEATS = 4.0
 _TICK_MODES = 3
+_MONO_BELOW_HZ = 120.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class EmberVoice(Voice):
         self._breath = 0.75
         self._pink = pink_state(2)
         self._filter = np.zeros((2, 2))
+        self._lows = np.zeros(2)
         return math.inf
 
     def _settle(self, event: Event) -> float:
@@ -107,7 +109,7 @@ class EmberVoice(Voice):
         angle = np.pi / 4.0 * (1.0 + float(event.detail.get("pan", 0.0)))
         self._tick_left = np.full(_TICK_MODES, np.cos(angle), np.float32)
         self._tick_right = np.full(_TICK_MODES, np.sin(angle), np.float32)
-        frames = int(rng.uniform(0.0008, 0.0018) * self._setting.rate_hz)
+        frames = int(rng.uniform(0.002, 0.004) * self._setting.rate_hz)
         push = np.sin(np.pi * (np.arange(frames) + 0.5) / frames) ** 2
         self._push = (push / push.sum()).astype(np.float32)
         return 1.2 * event.duration_s
@@ -150,6 +152,7 @@ class EmberVoice(Voice):
         cutoff = span["warmth_hz"] * 2.0 ** (1.2 * breath + 0.5 * curve[:, -2])
         cutoff = (cutoff / span.rate_hz)[:, None] * np.ones(2)
         svf(self._filter, cutoff, np.full_like(cutoff, 1.1), BAND, noise, noise)
+        mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, noise)
         ramped(noise, 0.012 * span["air"] * warm * breath * breath, out)
 
     def _breathing(self, span: Span, wander: F64) -> F64:

@@ -33,7 +33,8 @@ from resonance.units import db, hz, metres, part, seconds
 _CAUGHT = 0.98  # the presence from which on a fire is wholly there, and can catch
 _SNAP_MODES = 5
 _MONO_BELOW_HZ = 120.0
-_RUMBLE_HZ = 70.0  # by ear: below it, flames only muddy the drone
+_RUMBLE_HZ = 90.0  # by ear: below it, flames only muddy the drone
+_CATCHES_S = 0.22  # from the first flame to all of them
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,27 @@ class Fire(Patch):
     width_m: float = metres(0.4, 0.02, 10.0, "how wide the flames are: the wider, the slower they lap")
 
 
+class Catching:
+    """When a fire catches that is wanted from a step on: once it is wholly there, and has glowed a while."""
+
+    def __init__(self, step: int) -> None:
+        self._since = step
+        self.caught_step = math.inf
+
+    def burnt_s(self, span: Span) -> F64:
+        """For how long it has burnt, at the steps' borders; below 0 where it has not caught yet."""
+        step = span.start // GRID_FRAMES + np.arange(span.steps + 1)
+        if self.caught_step == math.inf:
+            glowed_s = (step - self._since) * span.step_s
+            ready = np.flatnonzero((span.presence >= _CAUGHT) & (glowed_s >= span["kindle_s"]))
+            if len(ready) == 0:
+                return np.full(span.steps + 1, -1.0)
+            self.caught_step = float(step[ready[0]])
+        return np.asarray((step - self.caught_step) * span.step_s)
+
+
 class FireRule(Sustain):
-    """A glow as soon as it is wanted; a flare once it is wholly there; from then on snaps, by pure chance."""
+    """It glows as soon as it is wanted, and spits; once it has caught it snaps, by pure chance."""
 
     def __init__(self, patch: Fire, setting: Setting) -> None:
         super().__init__(patch, setting)
@@ -61,28 +81,23 @@ class FireRule(Sustain):
         self._spits = Onsets(setting.stream("spits"))
         self._rng = setting.stream("snap")
         self._spit_rng = setting.stream("spit")
-        self._glowing_steps = 0
-        self._burns = False
+        self._catching = Catching(0)
 
     def events(self, span: Span) -> Iterable[Event]:
-        yield from super().events(span)
-        burning = np.zeros(span.steps + 1)
-        for step in range(span.steps):
-            burning[step] = self._burns
-            present = max(span.presence[step], span.presence[step + 1])
-            self._glowing_steps = self._glowing_steps + 1 if present > 0.0 else 0
-            glowed_s = self._glowing_steps * span.step_s
-            if present == 0.0:
-                self._burns = False
-            elif not self._burns and present >= _CAUGHT and glowed_s >= span["kindle_s"][step]:
-                self._burns = True
-                yield Event(span.start + (step + 1) * GRID_FRAMES, "flare", rule="catching", sustained=True)
-        burning[-1] = self._burns
+        for event in super().events(span):
+            if event.kind == "begin":
+                self._catching = Catching(event.frame // GRID_FRAMES)
+            yield event
+        before = self._catching.caught_step
+        burning = self._catching.burnt_s(span) >= 0.0
+        if self._catching.caught_step != before:
+            frame = int(self._catching.caught_step) * GRID_FRAMES
+            yield Event(frame, "flare", duration_s=span.at("flare_s", frame), rule="catching", sounds=False)
         rate_hz = span["snap_hz"] * (0.8 + 0.4 * span.energy) * span.presence
         for frame in self._snaps.due(span.start, rate_hz * burning, span.step_s):
-            yield self._snap(frame, "snap", self._rng.random(5), -30.0, 22.0)
-        for frame in self._spits.due(span.start, 0.3 * rate_hz * (1.0 - burning), span.step_s):
-            yield self._snap(frame, "spit", self._spit_rng.random(5), -44.0, 8.0)
+            yield self._snap(frame, "snap", self._rng.random(4), -28.0, 21.0)
+        for frame in self._spits.due(span.start, 0.3 * rate_hz * ~burning, span.step_s):
+            yield self._snap(frame, "spit", self._spit_rng.random(4), -50.0, 8.0)
 
     @staticmethod
     def _snap(frame: int, kind: str, chance: F64, least_db: float, range_db: float) -> Event:
@@ -90,7 +105,7 @@ class FireRule(Sustain):
         return Event(
             frame,
             kind,
-            level_db=least_db + range_db * float(chance[0]) ** 2.2,
+            level_db=least_db + range_db * float(chance[0]) ** 2.0,
             duration_s=0.02 + 0.1 * float(chance[1]),
             rule="poisson",
             detail={"pan": 1.5 * float(chance[2]) - 0.75, "distance_m": 3.0 + 3.0 * float(chance[3])},
@@ -98,13 +113,14 @@ class FireRule(Sustain):
 
 
 class FireVoice(Voice):
-    """The glow, the flames, or one snap."""
+    """The fire, from its glow on; or one snap."""
 
     voices: ClassVar[int] = 24
 
     def __init__(self, patch: Fire, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
         self._setting = setting
+        self._keys = {name: setting.key(name) for name in ("flames", "hiss", "roar", "crackle")}
         self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._curve = np.empty((MAX_STEPS + 1, 6))
         self._state = np.zeros((2, _SNAP_MODES))
@@ -113,10 +129,11 @@ class FireVoice(Voice):
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0
-        self._kind = event.kind
-        if event.kind in ("snap", "spit"):
+        self._snap = event.kind in ("snap", "spit")
+        if self._snap:
             return self._split(event)
-        rng = self._setting.stream(event.kind)
+        self._catching = Catching(span.start // GRID_FRAMES)
+        rng = self._setting.stream("flames")
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         self._pink = pink_state(2)
         self._filters = np.zeros((4, 2, 2))
@@ -142,65 +159,57 @@ class FireVoice(Voice):
         return 1.2 * event.duration_s
 
     def render(self, span: Span, out: F32) -> None:
-        if self._kind in ("snap", "spit"):
+        if self._snap:
             excitation = self._excitation[: span.frames]
             excitation.fill(0.0)
             burst = self._burst[self._age : self._age + span.frames]
             excitation[: len(burst)] = burst
             modes(self._state, self._rotation, self._strike, self._left, self._right, excitation, out)
+            self._age += span.frames
         else:
-            curve = self._curve[: span.steps + 1]
-            puff_hz = 1.5 / np.sqrt(span["width_m"])
-            pace_hz = np.column_stack((puff_hz, puff_hz, 4.1 * puff_hz, 4.3 * puff_hz, 0 * puff_hz + 0.5))
-            pace_hz = np.concatenate((pace_hz, pace_hz[:, -1:]), axis=1) * (1.0 + 0.5 * span.tension[:, None])
-            drift(self._setting.key("flames", self._kind), self._curve_phase, pace_hz * span.step_s, curve)
-            if self._kind == "flare":
-                self._burn(span, curve, out)
-            else:
-                self._glow(span, curve, out)
-        self._age += span.frames
+            self._burn(span, out)
+
+    def _flames(self, span: Span) -> F64:
+        """Random curves (steps + 1, 6): two at the pace of the flames, two that flutter, two that wander."""
+        curve = self._curve[: span.steps + 1]
+        puff_hz = 1.5 / np.sqrt(span["width_m"]) * (1.0 + 0.5 * span.tension)
+        # A random curve swings once in about two of its points.
+        pace_hz = np.full_like(curve, 0.5)
+        pace_hz[:, :4] = np.outer(puff_hz, (2.0, 2.0, 6.1, 6.7))
+        drift(self._keys["flames"], self._curve_phase, pace_hz * span.step_s, curve)
+        return curve
 
     def _band(self, which: int, cutoff_hz: F64, q: float, mode: int, noise: F32) -> None:
         """Filters both lanes of `noise` in place."""
         cutoff = np.minimum(cutoff_hz / self._rate_hz, 0.45)[:, None] * np.ones(2)
         svf(self._filters[which], cutoff, np.full_like(cutoff, q), mode, noise, noise)
 
-    def _glow(self, span: Span, curve: F64, out: F32) -> None:
-        """Before it catches: a faint breath of gas."""
-        noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
-        white(int(self._setting.key("glow")), span.start, noise)
-        self._band(0, 2400.0 * 2.0 ** curve[:, 4], 1.2, BAND, noise)
-        ramped(noise, 0.0016 * (1.0 + 0.6 * curve[:, 0]), out)
-
-    def _burn(self, span: Span, curve: F64, out: F32) -> None:
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
-        caught = np.clip(age_s / 0.22, 0.0, 1.0)
-        flare = np.exp(-np.maximum(age_s - 0.22, 0.0) / span["flare_s"])
-        loud = (
-            caught
-            * caught
-            * (3.0 - 2.0 * caught)
-            * 10.0 ** ((-8.0 + 11.0 * span.energy + span["flare_db"] * flare) / 20.0)
-        )
+    def _burn(self, span: Span, out: F32) -> None:
+        curve = self._flames(span)
+        burnt_s = self._catching.burnt_s(span)
+        caught = np.clip(burnt_s / _CATCHES_S, 0.0, 1.0)
+        flare = np.exp(-np.maximum(burnt_s - _CATCHES_S, 0.0) / span["flare_s"]) * (burnt_s >= 0.0)
+        strength_db = -8.0 + 11.0 * span.energy + span["flare_db"] * flare
+        loud = caught * caught * (3.0 - 2.0 * caught) * 10.0 ** (strength_db / 20.0)
         lapping = (0.62 + 0.55 * curve[:, :2]) * (1.0 + 0.35 * curve[:, 2:4])
         both = 0.5 * (lapping[:, 0] + lapping[:, 1])
-        frames = span.frames
-        noise = self._noise[: 2 * frames].reshape(2, frames)
+        noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
 
-        pink(self._pink, int(self._setting.key("roar")), span.start, noise)
+        white(int(self._keys["hiss"]), span.start, noise)
+        self._band(0, 4600.0 * 2.0 ** (0.6 * curve[:, 5] - 0.7 * flare), 0.5, BAND, noise)
+        glow = 0.0011 * (1.0 + 0.6 * curve[:, 0])
+        ramped(noise, glow + 0.075 * span["hiss"] * loud * (0.7 + 0.6 * curve[:, 2]), out)
+
+        pink(self._pink, int(self._keys["roar"]), span.start, noise)
         opening = 2.0 ** (0.9 * curve[:, 4] + 1.2 * (both - 0.6) + 1.1 * span.energy + 2.4 * flare)
-        self._band(0, 260.0 * opening, 0.7, LOW, noise)
-        self._band(1, np.full(span.steps + 1, _RUMBLE_HZ), 0.7, HIGH, noise)
+        self._band(1, 300.0 * opening, 0.7, LOW, noise)
+        self._band(2, np.full(span.steps + 1, _RUMBLE_HZ), 0.7, HIGH, noise)
         mono_below(self._lows, _MONO_BELOW_HZ / self._rate_hz, noise)
-        ramped(noise, 0.5 * span["roar"] * loud * both, out)
+        ramped(noise, 0.36 * span["roar"] * loud * both, out)
 
-        white(int(self._setting.key("hiss")), span.start, noise)
-        self._band(2, 5200.0 * 2.0 ** (0.5 * curve[:, 5] - 0.5 * flare), 0.55, BAND, noise)
-        ramped(noise, 0.045 * span["hiss"] * loud * (0.75 + 0.5 * curve[:, 2]), out)
-
-        # Each side its own grains, thicker while the flare lasts.
-        density = (45.0 + 260.0 * flare) * (0.5 + span.energy) / self._rate_hz
-        for side, name in enumerate(("left", "right")):
-            impulses(int(self._setting.key("crackle", name)), span.start, density, noise[side])
-        self._band(3, 2600.0 * 2.0 ** curve[:, 4], 1.6, BAND, noise)
-        ramped(noise, 0.8 * span["crackle"] * loud, out)
+        # Each side has its own grains, thicker while the flare lasts.
+        density = (70.0 + 300.0 * flare) * (0.5 + span.energy) / self._rate_hz
+        for side in range(2):
+            impulses(int(self._keys["crackle"]) + side, span.start, density, noise[side])
+        self._band(3, 2300.0 * 2.0 ** (1.4 * curve[:, 4]), 1.1, BAND, noise)
+        ramped(noise, 2.4 * span["crackle"] * loud * (0.8 + 0.5 * curve[:, 3]), out)

@@ -22,7 +22,7 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, swell
-from resonance.dsp.filters import formants
+from resonance.dsp.filters import HIGH, formants, svf
 from resonance.dsp.mixing import mono_below
 from resonance.dsp.noise import pink, pink_state
 from resonance.dsp.partials import sines
@@ -39,6 +39,7 @@ _BANDWIDTH_HZ = np.array([110.0, 130, 190, 240, 300])  # wider than a singer's: 
 # fallen under -90 dB long before half of any rate, so nothing folds back.
 _HARMONICS = 8
 _MONO_BELOW_HZ = 120.0
+_LIPS_HZ = 420.0
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Roar(Patch):
     """The mountain's voice, when it approves."""
 
     send_db: float = db(-10.0, -120.0, 12.0, "level sent to the shared space")
-    every_s: float = seconds(8.0, 2.0, 300.0, "from one roar to the next, on average, at full energy")
-    swell_s: float = seconds(6.5, 1.0, 30.0, "how long a roar lasts")
+    every_s: float = seconds(6.0, 2.0, 300.0, "from one roar to the next, on average, at full energy")
+    swell_s: float = seconds(7.0, 1.0, 30.0, "how long a roar lasts")
     drive_db: float = db(14.0, 0.0, 18.0, "how hard the hum is driven at the height of a roar")
     openness: float = part(0.75, "how far the throat opens: u, o, a")
     growl: float = part(0.35, "the half of the root that breaks in")
@@ -60,7 +61,7 @@ class RoarRule(Rule):
 
     def __init__(self, patch: Roar, setting: Setting) -> None:
         self._root_hz = setting.tuning.root_hz
-        self._roars = Onsets(setting.stream("onsets"), regularity=10.0)
+        self._roars = Onsets(setting.stream("onsets"), regularity=14.0)
         self._rng = setting.stream("roars")
 
     def events(self, span: Span) -> Iterable[Event]:
@@ -102,6 +103,7 @@ class RoarVoice(Voice):
         self._throats = np.zeros((2, 2, _VOWEL_HZ.shape[1]))
         self._pink = pink_state(1)
         self._lows = np.zeros(2)
+        self._lips = np.zeros((2, 1))
         self._duration_s = event.duration_s or float(span["swell_s"][0])
         return self._duration_s + 0.1
 
@@ -127,7 +129,7 @@ class RoarVoice(Voice):
         longer = 1.0 + 0.5 * span["size"]
         centre_hz = (_VOWEL_HZ[lower] + share * (_VOWEL_HZ[lower + 1] - _VOWEL_HZ[lower])) / longer[:, None]
         level_db = _VOWEL_DB[lower] + share * (_VOWEL_DB[lower + 1] - _VOWEL_DB[lower])
-        level = 10.0 ** (level_db / 20.0) * (0.26 * loud * (1.0 + 0.2 * curve[:, 0]))[:, None]
+        level = 10.0 ** (level_db / 20.0) * (1.1 * loud * (1.0 + 0.2 * curve[:, 0]))[:, None]
         width = np.broadcast_to(_BANDWIDTH_HZ / span.rate_hz, centre_hz.shape).copy()
         for channel in range(2):
             # Two throats side by side that agree below and differ above.
@@ -160,4 +162,7 @@ class RoarVoice(Voice):
         pink(self._pink, self._air_key, self._age, air.reshape(1, -1))
         rough = span["breath"] * (0.6 + 0.5 * curve[:, 1]) * loud
         driven += air * np.repeat(rough[:-1], GRID_FRAMES).astype(np.float32)
+        # A mouth gives its highs away more easily than its lows, and leaves those to the drone.
+        cutoff = np.full((span.steps + 1, 1), _LIPS_HZ / span.rate_hz)
+        svf(self._lips, cutoff, np.full_like(cutoff, 0.6), HIGH, source[:1], source[:1])
         return driven

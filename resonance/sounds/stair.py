@@ -33,7 +33,7 @@ class Stair(Patch):
     """A stair that rises for ever."""
 
     send_db: float = db(-9.0, -120.0, 12.0, "level sent to the shared space")
-    partials: int = count(9, 6, 10, "tones an octave apart, from an octave below the root up")
+    partials: int = count(8, 6, 9, "tones an octave apart, from the root up")
     octave_s: float = seconds(26.0, 4.0, 600.0, "how long it climbs for an octave")
     treads: float = part(0.6, "how much the tones of the tuning stand out as it passes them")
     width: float = part(0.5, "how far the pairs lie apart")
@@ -48,8 +48,8 @@ class StairVoice(Voice):
     def __init__(self, patch: Stair, setting: Setting) -> None:
         self._n = patch.partials
         self._setting = setting
-        self._bottom_hz = 0.5 * setting.tuning.root_hz
-        self._centre = 0.5 * self._n - 0.2  # by ear: just under 480 Hz, where a stair is warm and still clear
+        self._bottom_hz = setting.tuning.root_hz
+        self._centre = 0.5 * self._n - 0.3  # by ear: 720 Hz, where a stair is warm and still clear
         self._curve = np.empty((MAX_STEPS + 1, 2 * self._n + 1))
 
     def start(self, event: Event, span: Span) -> float:
@@ -70,7 +70,7 @@ class StairVoice(Voice):
         tuning = self._setting.tuning
         tread = stair.treads(climbed, tuning.ratios, tuning.period)
         clear = span["treads"] * (0.4 + 0.6 * span.valence)
-        loud_db = -5.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
+        loud_db = -9.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
         level = stair.levels(place, self._n, self._centre, 1.35) * (0.075 * 10.0 ** (loud_db / 20.0))[:, None]
 
         side = (
@@ -79,7 +79,7 @@ class StairVoice(Voice):
         angle = np.pi / 4.0 + np.concatenate((-side, side), axis=1)
         apart = 2.0 ** (span["detune_cents"][:, None] * curve[:, :-1] / 1200.0)
         cycles = np.tile(frequency_hz, 2) * apart / span.rate_hz
-        both = np.tile(level, 2)
+        both = np.concatenate((level, 0.5 * level), axis=1)  # unequal, so that no pair beats to nothing
         left = (both * np.cos(angle)).astype(np.float32)
         right = (both * np.sin(angle)).astype(np.float32)
         sines(self._phase, cycles, left, right, out)

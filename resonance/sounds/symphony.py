@@ -28,7 +28,7 @@ from resonance.generate.canon import Part, canon, lasts
 from resonance.units import db, part, seconds
 
 HARMONICS = np.array(
-    [2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 24, 30, 32, 36, 40, 48, 60, 64, 72, 80, 96, 120, 128]
+    [3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 24, 30, 32, 36, 40, 48, 60, 64, 72, 80, 96, 120, 128]
 )
 """The chorus, from below: multiples of the root that are tones of the scale."""
 
@@ -36,6 +36,11 @@ _BEATS = (1.0, 1.0, 1.0, 1.0, 2.5)
 _REST_BEATS = 3.0
 _CRYSTAL_RATIO = np.array([1.0, 2.0, 3.0, 4.0, 5.404, 6.71, 8.933])  # a crystal at ease: tuned, then a bar's
 _CRYSTAL_WEIGHT = np.array([1.0, 0.34, 0.2, 0.16, 0.1, 0.08, 0.05])
+
+
+_CRYSTAL_PAIRS = np.array([*range(len(_CRYSTAL_RATIO)), 0, 1, 3])  # the strongest beat
+_GONE = 3e-4  # -70 dB
+_OVERTONES = 12  # of so many voices, from below, the octave is heard as well
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class SymphonyRule(Sustain):
             return
         chorus = float(span["chorus"][step])
         rubato = self._rng.random((3, len(theme.CLIMB)))
-        low = 1 + int(2.99 * chorus)
+        low = 2 + int(1.99 * chorus)
         parts = [Part(2.0 * i, low + i, 1.0 if i else 1.05) for i in range(2 + int(chorus > 0.6))]
         melody = list(zip(theme.CLIMB, _BEATS, strict=True))
         beat_s = 60.0 / float(span.bpm[step])
@@ -117,7 +122,8 @@ class SymphonyRule(Sustain):
                 beat.frame + round((tone.beat * beat_s + late) * span.rate_hz),
                 "tone",
                 pitch_hz=self._tuning.hz(tone.degree, tone.octave),
-                level_db=-19.0
+                level_db=-22.0
+                + 4.0 * chorus
                 + 10.0 * span.at("canon", beat.frame)
                 + 0.7 * tone.place
                 - 2.0 * tone.part
@@ -167,75 +173,80 @@ class SymphonyVoice(Voice):
         self._setting = setting
         n = len(HARMONICS)
         self._chorus_hz = setting.tuning.root_hz * HARMONICS
-        # Lanes: every voice twice, leaning left and right; and its octave once, in the middle.
+        # Lanes: every voice as an unequal pair, leaning left and right; and the octave of the lower ones.
         side = np.array([_side(voice) for voice in range(n)])
-        lean = np.where(self._chorus_hz > 150.0, 0.15, 0.0)
-        angle = np.pi / 4.0 * (1.0 + np.concatenate((side - lean, side + lean, side)))
-        self._chorus_left, self._chorus_right = np.cos(angle), np.sin(angle)
-        self._curve = np.empty((MAX_STEPS + 1, 4 * n))
+        angle = np.pi / 4.0 * (1.0 + np.concatenate((side - 0.12, side + 0.12, side[:_OVERTONES])))
+        weight = np.repeat((1.0, 0.5, 0.22), (n, n, _OVERTONES))
+        self._chorus_left, self._chorus_right = weight * np.cos(angle), weight * np.sin(angle)
+        self._curve = np.empty((MAX_STEPS + 1, 2 * n))
+        self._cycles = np.empty((MAX_STEPS + 1, len(_CRYSTAL_PAIRS)))
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0
         self._chorus = event.kind == "begin"
-        if self._chorus:
-            rng = self._setting.stream("chorus")
-            self._phase = rng.random(3 * len(HARMONICS))
-            self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
-            return math.inf
+        if not self._chorus:
+            return self._struck(event, span)
+        rng = self._setting.stream("chorus")
+        self._phase = rng.random(len(self._chorus_left))
+        self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
+        return math.inf
+
+    def _struck(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))
         pitch_hz = event.pitch_hz or 440.0
         velocity = float(event.detail.get("velocity", 0.6))
         t60_s = event.duration_s or float(span["t60_s"][0])
         if event.kind != "octave":
             t60_s *= (440.0 / pitch_hz) ** 0.35
-        split_hz = rng.uniform(0.1, 0.4, len(_CRYSTAL_RATIO))
-        split_hz[0] = 0.12
-        frequency_hz = pitch_hz * _CRYSTAL_RATIO
-        self._cycles = np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)) / span.rate_hz
-        weight = _CRYSTAL_WEIGHT * rng.uniform(0.75, 1.25, len(_CRYSTAL_WEIGHT))
+        pair = _CRYSTAL_RATIO[_CRYSTAL_PAIRS]
+        n = len(_CRYSTAL_RATIO)
+        frequency_hz = pitch_hz * pair
+        frequency_hz[n:] += rng.uniform(0.2, 0.7, len(pair) - n)
+        self._cycles[:] = frequency_hz / span.rate_hz
+        self._decay = -6.9078 / t60_s * (1.0 + 0.6 * (pair - 1.0))
+        weight = _CRYSTAL_WEIGHT * rng.uniform(0.75, 1.25, n)
         weight *= (0.5 + velocity * (0.6 + 0.5 * float(span.energy[0]))) ** np.log2(_CRYSTAL_RATIO)
-        self._weight = 0.17 * np.tile(weight, 2)
-        self._decay = np.tile(-6.9078 / (t60_s / (1.0 + 0.6 * (_CRYSTAL_RATIO - 1.0))), 2)
-        self._attack_s = 0.0025 + (0.08 if event.kind == "octave" else 0.0)
-        self._phase = np.zeros(len(self._cycles))
-        pan = float(event.detail.get("pan", 0.0))
-        side = np.repeat(np.clip(np.array([pan - 0.2, pan + 0.2]), -1.0, 1.0), len(_CRYSTAL_RATIO))
-        if pitch_hz < 150.0:
-            side[:] = 0.0
-        self._left, self._right = np.cos(np.pi / 4.0 * (1.0 + side)), np.sin(np.pi / 4.0 * (1.0 + side))
-        return 1.1 * t60_s
+        weight = 0.24 * weight[_CRYSTAL_PAIRS]
+        weight[n:] *= 0.5
+        side = float(event.detail.get("pan", 0.0)) + np.where(np.arange(len(pair)) < n, -0.15, 0.15)
+        angle = np.pi / 4.0 * (1.0 + np.clip(side, -1.0, 1.0))
+        self._left = (weight * np.cos(angle)).astype(np.float32)
+        self._right = (weight * np.sin(angle)).astype(np.float32)
+        self._phase = np.zeros(len(pair))
+        return 0.85 * t60_s
 
     def render(self, span: Span, out: F32) -> None:
         if self._chorus:
             self._sing(span, out)
         else:
-            age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / span.rate_hz
-            level = self._weight * np.exp(age_s[:, None] * self._decay)
-            level *= np.minimum(age_s / self._attack_s, 1.0)[:, None]
-            left = (level * self._left).astype(np.float32)
-            right = (level * self._right).astype(np.float32)
-            cycles = np.broadcast_to(self._cycles, level.shape).copy()
-            sines(self._phase, cycles, left, right, out)
+            self._ring(span, out)
         self._age += span.frames
+
+    def _ring(self, span: Span, out: F32) -> None:
+        """A crystal: every partial dies away by itself, and costs nothing once it is gone."""
+        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / span.rate_hz
+        level = np.exp(np.outer(age_s, self._decay)).astype(np.float32)
+        level[level < _GONE] = 0.0
+        if self._age == 0:
+            level[0] = 0.0  # the blow: one step long, 1.3 ms
+        sines(self._phase, self._cycles[: span.steps + 1], level * self._left, level * self._right, out)
 
     def _sing(self, span: Span, out: F32) -> None:
         n = len(HARMONICS)
         curve = self._curve[: span.steps + 1]
-        pace_hz = np.full_like(curve, 0.16)
-        pace_hz[:, 3 * n :] = 0.28
-        drift(self._setting.key("chorus"), self._curve_phase, pace_hz * span.step_s, curve)
+        drift(self._setting.key("chorus"), self._curve_phase, np.full_like(curve, 0.22 * span.step_s), curve)
         # A voice fades in while the share that sings passes from its number to the next.
         lit = np.clip(span["chorus"][:, None] * n - np.arange(n), 0.0, 1.0)
-        lit = lit * lit * (3.0 - 2.0 * lit)
         slope = -(0.35 + 0.9 * span["tilt"] - 0.35 * span.energy)
-        loud = 0.04 * 10.0 ** ((-6.0 + 9.0 * span.energy) / 20.0)
-        breath_db = 9.0 * span["shimmer"][:, None] * curve[:, 3 * n :]
-        level = lit * (loud[:, None] * (HARMONICS / 2.0) ** slope[:, None]) * 10.0 ** (breath_db / 20.0)
-        level = np.concatenate((level, level, 0.25 * level), axis=1)
-        apart = (1.2 + 2.0 * span["shimmer"] * (0.4 + 1.6 * span.tension))[:, None]
-        cents = np.clip(apart * curve[:, : 3 * n], -4.5, 4.5)
-        octave = np.concatenate((self._chorus_hz, self._chorus_hz, 2.0 * self._chorus_hz))
-        cycles = octave * 2.0 ** (cents / 1200.0) / span.rate_hz
+        loud_db = -34.0 + 9.0 * span.energy
+        voice_db = loud_db[:, None] + 6.02 * slope[:, None] * np.log2(HARMONICS / 3.0)
+        voice_db += 9.0 * span["shimmer"][:, None] * curve[:, n:]
+        level = lit * lit * (3.0 - 2.0 * lit) * 10.0 ** (voice_db / 20.0)
+        level = np.concatenate((level, level, level[:, :_OVERTONES]), axis=1)
+        apart = (1.2 + 2.0 * span["shimmer"] * (0.4 + 1.6 * span.tension))[:, None] * curve[:, :n]
+        ratio = 2.0 ** (np.minimum(apart, 4.5) / 1200.0)
+        cycles = self._chorus_hz / span.rate_hz * ratio
+        cycles = np.concatenate((cycles, cycles / (ratio * ratio), 2.0 * cycles[:, :_OVERTONES]), axis=1)
         left = (level * self._chorus_left).astype(np.float32)
         right = (level * self._chorus_right).astype(np.float32)
         sines(self._phase, cycles, left, right, out)

@@ -38,7 +38,9 @@ _PATIENCE_BEATS = 22  # after so long the theme is sung again, if the tree has n
 
 _BELL_RATIO = np.array([0.5, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.33, 6.67])
 _BELL_WEIGHT = np.array([0.16, 1.0, 0.13, 0.12, 0.5, 0.1, 0.26, 0.2, 0.12, 0.07])
-_HARMONICS = 18
+_BELL_PAIRS = np.array([*range(len(_BELL_RATIO)), 1, 4, 6, 7])  # the strongest partials beat, as bells' do
+_GONE = 3e-4  # -70 dB
+_HARMONICS = 16
 _PLAYERS = 2
 _HORN_HZ = 950.0  # brass is warm around here, whatever it plays. Source: Luce & Clark 1967, horn and trombone
 
@@ -50,8 +52,8 @@ class Tree(Patch):
     send_db: float = db(-9.0, -120.0, 12.0, "level sent to the shared space")
     growth: float = part(0.5, "how far the tree has grown")
     height: float = part(0.72, "the growth at which the octave is reached", 0.1, 1.0)
-    branch_hz: float = hz(0.62, 0.0, 8.0, "how often a branch springs at full energy, on average")
-    t60_s: float = seconds(3.4, 0.2, 20.0, "how long a bell at 440 Hz rings")
+    branch_hz: float = hz(0.95, 0.0, 8.0, "how often a branch springs at full energy, on average")
+    t60_s: float = seconds(4.2, 0.2, 20.0, "how long a bell at 440 Hz rings")
     hold_s: float = seconds(11.0, 1.0, 120.0, "how long the octave is held")
     brass: float = part(0.5, "how bright the brass is")
     scatter: float = part(0.8, "how wide the tree spreads")
@@ -109,7 +111,11 @@ class TreeRule(Rule):
                 level_db=-12.0 + 0.8 * place + 3.0 * float(span.energy[step]),
                 duration_s=lasts_s,
                 rule="theme",
-                detail={"velocity": 0.55 + 0.06 * place, "place": place, "pan": -0.12 + 0.05 * place},
+                detail={
+                    "velocity": 0.55 + 0.06 * place,
+                    "place": place,
+                    "pan": 0.0 if octave < 2 else 0.04 * place - 0.12,
+                },
             )
             yield tone
             if last and reached:
@@ -196,7 +202,8 @@ class TreeVoice(Voice):
 
     def __init__(self, patch: Tree, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
-        self._curve = np.empty((MAX_STEPS + 1, 2 * _PLAYERS))
+        self._curve = np.empty((MAX_STEPS + 1, 2 * _PLAYERS + 1))
+        self._cycles = np.empty((MAX_STEPS + 1, len(_BELL_PAIRS)))
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))
@@ -210,37 +217,45 @@ class TreeVoice(Voice):
             return self._blown(event, span, rng)
         return self._struck(span, rng)
 
-    def _sides(self, spread: float, lanes: int) -> None:
-        """Pairs of lanes, a little left and right of the tone's place."""
+    def _sides(self, spread: float, lanes: int) -> tuple[F64, F64]:
+        """Levels left and right of two groups of lanes, a little to either side of the tone's place."""
         side = np.repeat(np.clip(self._pan + np.array([-spread, spread]), -1.0, 1.0), lanes)
-        self._left, self._right = np.cos(np.pi / 4.0 * (1.0 + side)), np.sin(np.pi / 4.0 * (1.0 + side))
+        return np.cos(np.pi / 4.0 * (1.0 + side)), np.sin(np.pi / 4.0 * (1.0 + side))
 
     def _struck(self, span: Span, rng: np.random.Generator) -> float:
         bright = 0.35 + 0.5 * self._velocity + 0.35 * float(span.energy[0])
-        split_hz = rng.uniform(0.1, 0.45, len(_BELL_RATIO))
-        frequency_hz = self._pitch_hz * _BELL_RATIO
-        self._cycles = np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)) / self._rate_hz
+        frequency_hz = self._pitch_hz * _BELL_RATIO[_BELL_PAIRS]
+        frequency_hz[len(_BELL_RATIO) :] += rng.uniform(0.2, 0.8, len(_BELL_PAIRS) - len(_BELL_RATIO))
+        self._cycles[:] = frequency_hz / self._rate_hz
         weight = _BELL_WEIGHT * np.clip(bright, 0.2, 1.3) ** np.log2(np.maximum(_BELL_RATIO, 1.0))
-        weight *= rng.uniform(0.8, 1.2, len(weight))
-        self._weight = 0.2 * np.tile(weight, 2)
+        weight = 0.24 * (weight * rng.uniform(0.8, 1.2, len(weight)))[_BELL_PAIRS]
+        weight[len(_BELL_RATIO) :] *= 0.6
         t60_s = float(span["t60_s"][0]) * (0.7 + 0.4 * float(span.valence[0]))
         t60_s *= (440.0 / self._pitch_hz) ** 0.35
-        self._decay = np.tile(-6.9078 / (t60_s / (1.0 + 0.45 * np.maximum(_BELL_RATIO - 1.0, 0.0))), 2)
-        self._phase = np.zeros(len(self._cycles))
-        self._sides(0.3, len(_BELL_RATIO))
-        return 1.15 * t60_s
+        self._decay = -6.9078 / t60_s * (1.0 + 0.45 * np.maximum(_BELL_RATIO[_BELL_PAIRS] - 1.0, 0.0))
+        self._phase = np.zeros(len(_BELL_PAIRS))
+        left, right = self._sides(0.25, 1)
+        second = np.arange(len(_BELL_PAIRS)) >= len(_BELL_RATIO)
+        self._left = (weight * left[second.astype(int)]).astype(np.float32)
+        self._right = (weight * right[second.astype(int)]).astype(np.float32)
+        return 0.85 * t60_s
 
     def _blown(self, event: Event, span: Span, rng: np.random.Generator) -> float:
         self._ends_s = event.duration_s or 2.0
-        harmonic = np.arange(1.0, _HARMONICS + 1.0)
-        horn = 0.35 + 1.0 / (1.0 + ((harmonic * self._pitch_hz / _HORN_HZ - 1.0) / 0.9) ** 2)
-        self._weight = 0.11 * np.tile(horn * harmonic**-0.75, _PLAYERS)
-        self._harmonic = np.tile(harmonic, _PLAYERS)
-        self._phase = rng.random(len(self._harmonic))
+        self._harmonic = np.arange(1.0, _HARMONICS + 1.0)
+        horn = 0.35 + 1.0 / (1.0 + ((self._harmonic * self._pitch_hz / _HORN_HZ - 1.0) / 0.9) ** 2)
+        weight = 0.11 * horn * self._harmonic**-0.75
+        low = self._pitch_hz < 130.0
+        left, right = self._sides(0.0 if low else 0.22, 1)
+        players = np.array([1.0, 0.6])  # unequal, so that their beating never falls silent
+        self._horn_left, self._horn_right = (
+            np.outer(players * left, weight),
+            np.outer(players * right, weight),
+        )
+        self._phase = rng.random(_PLAYERS * _HARMONICS)
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         self._vibrato = rng.random(_PLAYERS)
         self._attack_s = 0.11 - 0.05 * self._velocity + 0.04 * rng.random()
-        self._sides(0.22 if self._pitch_hz > 130.0 else 0.0, _HARMONICS)
         return self._ends_s + 0.6
 
     def release(self) -> float:
@@ -250,47 +265,45 @@ class TreeVoice(Voice):
         return 0.6
 
     def render(self, span: Span, out: F32) -> None:
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
         if self._brass:
-            cycles, level = self._blowing(span, age_s)
+            self._blow(span, out)
         else:
-            cycles = np.broadcast_to(self._cycles, (span.steps + 1, len(self._cycles))).copy()
-            level = self._weight * np.exp(age_s[:, None] * self._decay)
-            level *= np.minimum(age_s / 0.002, 1.0)[:, None]
-        left = (level * self._left).astype(np.float32)
-        right = (level * self._right).astype(np.float32)
-        sines(self._phase, cycles, left, right, out)
+            self._ring(span, out)
         self._age += span.frames
 
-    def _blowing(self, span: Span, age_s: F64) -> tuple[F64, F64]:
-        """Cycles a frame and levels of all harmonics: the louder it is blown, the more of them."""
+    def _ring(self, span: Span, out: F32) -> None:
+        """A bell: every partial dies away by itself, and costs nothing once it is gone."""
+        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
+        level = np.exp(np.outer(age_s, self._decay)).astype(np.float32)
+        level[level < _GONE] = 0.0
+        if self._age == 0:
+            level[0] = 0.0  # the blow: one step long, 1.3 ms
+        sines(self._phase, self._cycles[: span.steps + 1], level * self._left, level * self._right, out)
+
+    def _blow(self, span: Span, out: F32) -> None:
+        """Two players on one tone: the louder it is blown, the more harmonics speak."""
+        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
         curve = self._curve[: span.steps + 1]
         drift(self._key, self._curve_phase, np.full_like(curve, 1.1 * span.step_s), curve)
         attack = np.clip(age_s / self._attack_s, 0.0, 1.0)
         leaving = np.clip((age_s - self._ends_s + 0.12) / 0.55, 0.0, 1.0)
         # A long tone swells toward its middle, as breath does; a short one speaks and yields.
-        held = np.sin(np.pi * np.clip(age_s / max(self._ends_s, 0.5), 0.0, 1.0)) ** 0.5
-        blown = (
-            attack**1.5
-            * (0.62 + 0.3 * held + 0.2 * np.exp(-age_s / 0.25))
-            * np.cos(0.5 * np.pi * leaving) ** 2
-        )
-        force = np.clip(blown * (0.45 + 0.5 * self._velocity + 0.25 * span.energy), 0.0, 1.2)
-        bright = 1.15 - 0.75 * span["brass"]
-        level = self._weight * force[:, None] ** (1.0 + 0.42 * bright[:, None] * (self._harmonic - 1.0))
+        held = np.sin(np.pi * np.clip(age_s / max(self._ends_s, 0.5), 0.0, 1.0)) ** 0.7
+        breath = 0.55 + 0.4 * held + 0.2 * np.exp(-age_s / 0.25) + 0.09 * curve[:, -1]
+        blown = attack**1.5 * breath * np.cos(0.5 * np.pi * leaving) ** 2
+        force = np.clip(blown * (0.45 + 0.5 * self._velocity + 0.25 * span.energy), 1e-6, 1.2)
+        slope = 1.0 + 0.42 * (1.15 - 0.75 * span["brass"][:, None]) * (self._harmonic - 1.0)
+        speaking = np.exp(np.log(force)[:, None] * slope)[:, None, :]
 
-        cents = np.empty((span.steps + 1, _PLAYERS))
+        cents = 2.5 * curve[:, _PLAYERS : 2 * _PLAYERS] - 22.0 * np.exp(-age_s / 0.05)[:, None]
         for player in range(_PLAYERS):
             rate_hz = 4.7 + 0.35 * player + 0.5 * curve[:, player]
             turns = np.concatenate(([self._vibrato[player]], rate_hz[:-1] * span.step_s)).cumsum()
             self._vibrato[player] = turns[-1]
             depth = 4.0 * np.clip((age_s - 0.7) / 1.5, 0.0, 1.0) * (1.0 + curve[:, player])
-            scoop = -22.0 * np.exp(-age_s / 0.05)
-            cents[:, player] = (
-                depth * np.sin(2.0 * np.pi * turns)
-                + scoop
-                + 2.5 * curve[:, _PLAYERS + player]
-                + 2.0 * (player - 0.5)
-            )
-        ratio = np.repeat(2.0 ** (cents / 1200.0), _HARMONICS, axis=1)
-        return self._pitch_hz / self._rate_hz * self._harmonic * ratio, level
+            cents[:, player] += depth * np.sin(2.0 * np.pi * turns) + 2.0 * (player - 0.5)
+        cycles = (self._pitch_hz / self._rate_hz * 2.0 ** (cents / 1200.0))[:, :, None] * self._harmonic
+        lanes = (span.steps + 1, _PLAYERS * _HARMONICS)
+        left = (speaking * self._horn_left).astype(np.float32).reshape(lanes)
+        right = (speaking * self._horn_right).astype(np.float32).reshape(lanes)
+        sines(self._phase, cycles.reshape(lanes), left, right, out)
