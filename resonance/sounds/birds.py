@@ -26,7 +26,7 @@ from resonance import rng as chance_of
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift
-from resonance.dsp.filters import BAND, svf
+from resonance.dsp.filters import BAND, LOW, svf
 from resonance.dsp.grains import grains, oversampled
 from resonance.dsp.noise import white
 from resonance.generate import theme
@@ -50,7 +50,7 @@ class Birds(Patch):
     near_m: float = metres(3.5, 1.0, 30.0, "how near it passes")
     stroke_hz: float = hz(2.6, 0.5, 8.0, "wing strokes a second")
     whistle: float = part(0.5, "how much the wings hum, from smoke to a tone")
-    embers: float = part(0.6, "how thickly embers crackle behind it")
+    embers: float = part(0.75, "how thickly embers crackle behind it")
 
 
 class BirdsRule(Rule):
@@ -67,7 +67,7 @@ class BirdsRule(Rule):
         rate_hz = span["flight_hz"] * mood * span.presence
         for frame in self._flights.due(span.start, rate_hz, span.step_s):
             chance = self._rng.random(8)
-            sparks = self._rng.random((_SPARKS, 2))
+            sparks = self._rng.random(_SPARKS)
             step = span.step_of(frame)
             lasts_s = span.at("flight_s", frame) * (0.8 + 0.5 * chance[0])
             # More often than not the next comes back from where the last one went.
@@ -98,11 +98,11 @@ class BirdsRule(Rule):
         thick = span.at("embers", bird.frame)
         n = int(_SPARKS * thick)
         behind_s = 0.35 + 2.2 / bird.detail["speed_m_s"]
-        lasts_s = 1.3 * bird.duration_s
+        lasts_s = 1.5 * bird.duration_s
         # Two in five before it has passed, the rest after, ever fewer.
-        share = np.sort(sparks[:n, 0])
+        share = (np.arange(n) + sparks[:n]) / max(n, 1)
         before = bird.detail["pass_s"] * (0.3 + 0.7 * np.sqrt(share / 0.4))
-        after = bird.detail["pass_s"] - 0.17 * lasts_s * np.log1p(-0.97 * np.maximum(share - 0.4, 0.0) / 0.6)
+        after = bird.detail["pass_s"] - 0.2 * lasts_s * np.log1p(-0.97 * np.maximum(share - 0.4, 0.0) / 0.6)
         at_s = np.where(share < 0.4, before, after)
         cloud = Event(
             bird.frame + int(behind_s * span.rate_hz),
@@ -136,7 +136,7 @@ class BirdsVoice(Voice):
         self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._curve = np.empty((MAX_STEPS + 1, 3))
         self._curve_phase = np.zeros(3)
-        self._filter = np.zeros((2, 2))
+        self._wings, self._veil = np.zeros((2, 2)), np.zeros((2, 2))
         self._begin = np.zeros(_SPARKS, np.int64)
         self._length = np.zeros(_SPARKS, np.int64)
         self._position = np.zeros(_SPARKS)
@@ -160,7 +160,8 @@ class BirdsVoice(Voice):
             self._stroke_hz = float(event.detail.get("stroke_hz", span["stroke_hz"][0]))
             self._stroke = float(rng.random())
             self._curve_phase[:] = rng.random(3)
-            self._filter[:] = 0.0
+            self._wings[:] = 0.0
+            self._veil[:] = 0.0
         return self._lasts_s
 
     def render(self, span: Span, out: F32) -> None:
@@ -211,11 +212,14 @@ class BirdsVoice(Voice):
         air_cycles = 2.4 * hum_cycles * (0.55 + 0.45 * (self._near_m / distance_m) ** 0.5)
         cutoff = np.stack((hum_cycles, np.minimum(air_cycles, 0.45)), axis=1)
         q = np.stack((3.0 + 14.0 * whistle, np.full(span.steps + 1, 0.8)), axis=1)
-        svf(self._filter, cutoff, q, BAND, noise, noise)
+        svf(self._wings, cutoff, q, BAND, noise, noise)
+        # Smoke has no edge: all above is veiled, the more the farther it is.
+        veil = np.stack((2.2 * air_cycles, 2.2 * air_cycles), axis=1)
+        svf(self._veil, np.minimum(veil, 0.45), np.full_like(veil, 0.6), LOW, noise, noise)
 
         # A narrower band is softer by its root.
         hum_level = 4.2 * np.sqrt(q[:, 0] / 6.0) * hum * near
-        air_level = 0.3 * smoke * near
+        air_level = 0.42 * smoke * near
         body = noise[0] * _along(hum_level) + noise[1] * _along(air_level)
         angle = np.pi / 4.0 * (1.0 + 0.95 * side)
         out[0] += body * _along(np.cos(angle))
@@ -225,10 +229,11 @@ class BirdsVoice(Voice):
         """Each spark where the bird was a moment ago: fewer, softer and lower as the trail goes out."""
         at_s = np.asarray(cloud.detail.get("at_s", np.sort(rng.random(60)) * self._lasts_s))
         n = min(len(at_s), _SPARKS)
-        chance = rng.random((n, 4))
-        side, distance_m, _ = self._path(at_s[:n])
-        old = at_s[:n] / self._lasts_s
-        level = (self._near_m / distance_m) ** 0.6 * (1.0 - old) ** 0.8 * (0.15 + chance[:, 0] ** 3)
+        chance = rng.random((n, 5))
+        # They hang in the air where it was up to two seconds ago.
+        side, distance_m, _ = self._path(at_s[:n] - 2.0 * chance[:, 4] ** 2)
+        old = np.minimum(at_s[:n] / self._lasts_s, 0.98)
+        level = (self._near_m / distance_m) ** 0.6 * (1.0 - old) ** 0.7 * (0.15 + chance[:, 0] ** 3)
         angle = np.pi / 4.0 * (1.0 + np.clip(0.95 * side + 0.2 * (chance[:, 1] - 0.5), -1.0, 1.0))
         self._length.fill(0)
         self._begin[:n] = at_s[:n] * rate_hz
@@ -253,12 +258,12 @@ def _store(rate_hz: float, seed: int) -> F32:
     t = np.arange(length) / rate_hz
     sparks = np.zeros((_STORED, length))
     for spark in sparks:
-        pitch_hz = 2400.0 * 2.6 ** rng.random(2)
+        pitch_hz = 3000.0 * 2.3 ** rng.random(2)
         decay_s = 0.0008 * 6.0 ** rng.random(2)
         for k in range(2):
             spark += np.exp(-t / decay_s[k]) * np.sin(2.0 * np.pi * pitch_hz[k] * t)
         spark += 0.7 * np.exp(-t / 0.0004) * rng.standard_normal(length)
         spark *= np.minimum(t / 0.0003, 1.0) * (1.0 - t / _STORED_S) / math.sqrt(np.sum(spark**2))
-    store = oversampled(4.0 * sparks.reshape(1, -1).astype(np.float32))
+    store = oversampled(4.5 * sparks.reshape(1, -1).astype(np.float32))
     store.flags.writeable = False
     return store

@@ -1,0 +1,119 @@
+"""Rows 7, 11 and 25 of the dream map: a sea of stars that glitters, drowns and screams."""
+
+import functools
+
+import numpy as np
+import pytest
+from listening import Heard, alone, listen
+
+from resonance.analysis.measures import centroid_hz, envelope_db, flatness, partials, rms_db, roughness
+
+RATE_HZ = 48_000.0
+BASE = "valence = [0.55, 0.65]\nenergy = [0.1, 0.3]\ntension = 0.2"
+ASCENT = "valence = [0.7, 0.9]\nenergy = [0.35, 0.6]\ntension = [0.2, 0.25]"
+DOUBT = "valence = [0.6, 0.1]\nenergy = [0.5, 0.34, 0.12]\ntension = [0.4, 0.75]"
+AGONY = "valence = [0.4, 0.15]\nenergy = [0.75, 1.0]\ntension = [0.8, 1.0]\nbpm = [88, 96]"
+LASTS_S = {BASE: 30.0, ASCENT: 6.0, DOUBT: 30.0, AGONY: 8.0}
+
+
+def stars(arc: str, seed: int) -> Heard:
+    return listen(alone("stars", seconds=LASTS_S[arc], arc=arc), seed, only=("stars",))
+
+
+def stem(arc: str, seed: int) -> np.ndarray:
+    return stars(arc, seed).stems["stars"]
+
+
+@functools.cache
+def torn(arc: str, seed: int) -> tuple[float, float]:
+    """Roughness and centroid of a scene, from three stretches of it."""
+    sound = stem(arc, seed)
+    second = round(RATE_HZ)
+    parts = [
+        sound[at : at + 2 * second] for at in np.linspace(second, len(sound) - 2 * second, 3).astype(int)
+    ]
+    rough = [roughness(part, RATE_HZ) for part in parts]
+    return float(np.mean(rough)), float(np.mean([centroid_hz(part, RATE_HZ) for part in parts]))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_over_200_partials_glitter_above_3_khz(seed: int) -> None:
+    """Peaks of 5.5 s windows, at least 4 Hz apart, so that no partial counts twice for its glinting."""
+    found_hz, levels_db = partials(stem(BASE, seed)[: 11 * 48_000], RATE_HZ, 2000, low_hz=3000.0)
+    apart: list[float] = []
+    for hz, level_db in zip(found_hz, levels_db, strict=True):
+        if level_db > levels_db[0] - 40.0 and all(abs(hz - other) > 4.0 for other in apart):
+            apart.append(hz)
+    assert len(apart) > 200
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_swell_of_6_to_14_s_moves_them_together(seed: int) -> None:
+    levels_db = envelope_db(stem(BASE, seed)[2 * 48_000 :], RATE_HZ)
+    t = np.arange(len(levels_db))
+    levels_db -= np.polyval(np.polyfit(t, levels_db, 1), t)
+    size = 16 * len(levels_db)
+    power = np.abs(np.fft.rfft(levels_db * np.hanning(len(levels_db)), size)) ** 2
+    hz = np.fft.rfftfreq(size, 0.05)
+    assert 6.0 <= 1.0 / hz[1 + np.argmax(power[1:])] <= 14.0
+    assert np.ptp(np.convolve(levels_db, np.full(20, 0.05), "valid")) > 4.0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_they_drown_in_doubt(seed: int) -> None:
+    sound = stem(DOUBT, seed)
+    quarter = len(sound) // 4
+    first, last = sound[:quarter], sound[-quarter:]
+    assert flatness(last, RATE_HZ) >= 2.0 * flatness(first, RATE_HZ)
+    assert rms_db(first) - rms_db(last) >= 12.0
+    assert rms_db(last) > -60.0
+    assert centroid_hz(last, RATE_HZ) < 0.8 * centroid_hz(first, RATE_HZ)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_they_are_roughest_and_brightest_in_agony(seed: int) -> None:
+    rough, centroid = torn(AGONY, seed)
+    for arc in (BASE, ASCENT, DOUBT):
+        calm_rough, calm_centroid = torn(arc, seed)
+        assert rough > 1.2 * calm_rough
+        assert centroid > 1.1 * calm_centroid
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_claws_seize_on_in_agony_alone(seed: int) -> None:
+    claws = stars(AGONY, seed).of("stars", "claw")
+    assert len(claws) >= 5
+    assert {claw.rule for claw in claws} == {"claw"}
+    for arc in (BASE, ASCENT, DOUBT):
+        assert not stars(arc, seed).of("stars", "claw")
+
+
+def test_claws_drag_downward() -> None:
+    """Heard without the sea: the middle of each claw's last third lies under that of its first."""
+    heard = listen(
+        alone("stars", seconds=4.0, arc=AGONY, fields="claws = 0.6, gain_db = -6"),
+        1,
+        only=("stars",),
+    )
+    with_claws = heard.stems["stars"]
+    without = listen(
+        alone("stars", seconds=4.0, arc=AGONY, fields="claws = 0, gain_db = -6"),
+        1,
+        only=("stars",),
+    ).stems["stars"]
+    claws = with_claws - without
+    assert heard.of("stars", "claw")
+    for claw in heard.of("stars", "claw")[:3]:
+        begin = int(heard.time_s(claw) * RATE_HZ)
+        length = int(claw.duration_s * RATE_HZ)
+        piece = claws[begin : begin + length]
+        if len(piece) == length:
+            assert centroid_hz(piece[2 * length // 3 :], RATE_HZ) < 0.75 * centroid_hz(
+                piece[: length // 3], RATE_HZ
+            )
+
+
+def test_nothing_low_is_wide() -> None:
+    spectrum = np.abs(np.fft.rfft(stem(ASCENT, 1), axis=0)) ** 2
+    hz = np.fft.rfftfreq(len(stem(ASCENT, 1)), 1.0 / RATE_HZ)
+    assert spectrum[hz < 120.0].sum() < 1e-3 * spectrum.sum()
