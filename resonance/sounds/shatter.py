@@ -1,9 +1,9 @@
 """The mirror shatters: one impact, then thousands of shards of glass that scatter, fewer and fewer.
 
-At the touch the pane rings and a deep blow goes through the ground; fissures run; then the pieces land, each
-a small plate of glass with three modes of its own, and bounce, lower each time and sooner. Some sing on, high,
-on the tones of the root's chord. The later they land, the farther out they have flown, to either side and
-away. Everything here is a ring, a sine that decays; a kernel sounds only those that are alive.
+At the touch the pane rings and a deep blow goes through the ground; fissures run; then the pieces land,
+each a small plate of glass with three modes of its own, and bounce, lower each time and sooner. Some sing on,
+high, on the tones of the root's chord. The later they land, the farther out they have flown, to either side
+and away. Everything here is a ring, a sine that decays; a kernel sounds only those that are alive.
 
 What it follows, at the moment of the impact: energy is the force of the blow and how many pieces it makes;
 tension makes them more brittle, valence lets more of them sing.
@@ -34,6 +34,7 @@ _BOUNCES = 5
 _SPLINTERS = 260
 _LOWEST_HZ, _HIGHEST_HZ = 1500.0, 16_000.0
 _CHORD = (0, 2, 4)
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _BURSTS_S = 0.045  # from the touch to the burst: a fissure's way across a pane, slowed down to be heard
 _HEARD_DB = 75.0  # a ring has ended when it has fallen so far
 _EARS_S = 0.0004  # half of Woodworth's delay for a sound from the side, and some more, for width
@@ -47,7 +48,7 @@ class Shatter(Patch):
 
     send_db: float = db(-12.0, -120.0, 12.0, "level sent to the shared space")
     pieces: int = count(380, 50, 1500, "pieces of glass, each of which lands and bounces four times")
-    scatter_s: float = seconds(0.85, 0.2, 5.0, "in what time the pieces that still fall are down to 37 %")
+    scatter_s: float = seconds(1.05, 0.2, 5.0, "in what time the pieces that still fall are down to 37 %")
     blow: float = part(0.6, "the impact: the deep blow and the ringing pane")
     singing: float = part(0.09, "how many of the pieces sing on, on the tones of the chord")
 
@@ -78,7 +79,7 @@ def shards(
     lowest_hz = _LOWEST_HZ * 5.0 ** chance[:, 0]
     ratio = np.array([1.0, 1.72, 2.71]) * (1.0 + 0.16 * (bent - 0.5) * np.array([0.0, 1.0, 1.0]))
     brittle = 1.25 - 0.5 * float(span.tension[step])
-    ring_s = np.clip(brittle * 0.04 * 9.0 ** chance[:, 1] * (3000.0 / lowest_hz) ** 0.5, 0.02, 0.4)
+    ring_s = np.clip(brittle * 0.022 * 16.0 ** (chance[:, 1] ** 2.5) * (3000.0 / lowest_hz) ** 0.4, 0.02, 0.4)
     sings = chance[:, 2] < span["singing"][step] * (0.5 + float(span.valence[step]))
     tones = np.array([tuning.hz(degree, octave) for octave in (5, 6, 7) for degree in _CHORD])
     tones = tones[(tones >= _LOWEST_HZ) & (tones <= 7500.0)]
@@ -87,7 +88,9 @@ def shards(
 
     modes_hz = np.minimum(lowest_hz[:, None] * ratio, _HIGHEST_HZ - 900.0 * bent)
     t60_s = np.maximum(ring_s[:, None] * np.array([1.0, 0.62, 0.4]), 0.02)
-    lands_s = _BURSTS_S - span["scatter_s"][step] * np.log1p(-0.985 * chance[:, 3])
+    # The golden ratio lays any number of pieces evenly, chance only jostles them: the rate falls smoothly.
+    share = (np.arange(n) * _GOLDEN + chance[0, 3] + 3.0 / n * chance[:, 3]) % 1.0
+    lands_s = _BURSTS_S - span["scatter_s"][step] * np.log1p(-0.985 * share)
     interval_s = (0.03 + 0.07 * chance[:, 4])[:, None] * (0.5 + 0.2 * chance[:, 5])[:, None] ** np.arange(
         _BOUNCES - 1
     )
