@@ -100,7 +100,7 @@ class StarsRule(Sustain):
             yield Event(
                 beat.frame + int(delay_s * span.rate_hz),
                 "claw",
-                pitch_hz=3600.0 * 2.2 ** float(chance[2]),
+                pitch_hz=2900.0 * 2.0 ** float(chance[2]),
                 level_db=-5.0 - 8.0 * float(chance[3]),
                 duration_s=0.8 + 1.5 * float(chance[4]),
                 rule="claw",
