@@ -22,7 +22,7 @@ from resonance.dsp.curves import drift
 from resonance.dsp.partials import sines
 from resonance.units import cents, count, db, metres, part
 
-_LEVEL = 0.0104  # brings it to -25 dBFS at half energy, half grown, at its own distance
+_LEVEL = 0.016  # brings it to -24 dBFS at half energy and half grown, at its own distance
 _WIDE_FROM_HZ, _WIDE_BY_HZ = 300.0, 900.0  # the hum is a point; only its upper harmonics open a little
 
 
@@ -52,7 +52,9 @@ class SeedVoice(Voice):
         self._hum_hz = setting.tuning.hz(0, patch.octave)
         wide = 0.3 * np.clip((self._place * self._hum_hz - _WIDE_FROM_HZ) / _WIDE_BY_HZ, 0.0, 1.0)
         angle = np.pi / 4.0 * (1.0 + np.concatenate((-wide, wide)))
-        self._left, self._right = np.cos(angle), np.sin(angle)
+        # The second of a pair is softer, so that no harmonic goes out when they meet against each other.
+        pair = np.repeat((1.0, 0.4), n)
+        self._left, self._right = pair * np.cos(angle), pair * np.sin(angle)
         self._tilt = self._place**-0.85
         self._curve = np.empty((MAX_STEPS + 1, 3 * n + 1))
 

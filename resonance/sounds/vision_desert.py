@@ -51,6 +51,7 @@ class VisionDesert(Patch):
     distance_m: float = metres(4.0, 0.5, 2000.0, "how far away it is: softer, duller, wetter with distance")
     clarity: float = part(1.0, "how far the vision has come true: at 0 it is not there")
     octave: int = count(2, 1, 4, "how many octaves above the root the voice lies")
+    wind_db: float = db(0.0, -120.0, 12.0, "level of the wind")
     wind_hz: float = hz(760.0, 300.0, 4000.0, "where the wind rushes")
     whistle: float = part(0.5, "the second, narrow band, high above")
     sand: float = part(0.4, "sand that hisses in the gusts")
@@ -182,7 +183,9 @@ class VisionDesertVoice(Voice):
         flat = np.full((span.steps + 1, 2), math.sqrt(0.5))
         ground = np.full((span.steps + 1, 2), _GROUNDLESS_HZ / span.rate_hz)
         gust = np.exp(span["gusts"] * (1.5 * curve[:, 0] + 1.1 * curve[:, 1]))
-        loud = np.sin(0.5 * np.pi * span["clarity"]) ** 2 * 10.0 ** (11.0 * (span.energy - 0.5) / 20.0)
+        loud = np.sin(0.5 * np.pi * span["clarity"]) ** 2 * 10.0 ** (
+            (span["wind_db"] + 11.0 * (span.energy - 0.5)) / 20.0
+        )
         pink(self._pink, self._key, self._age, noise)
         svf(self._filters[0], ground, flat, HIGH, noise, noise)
         svf(self._filters[1], ground, flat, HIGH, noise, noise)
@@ -191,12 +194,12 @@ class VisionDesertVoice(Voice):
         ears = 1.0 + 0.1 * np.stack((curve[:, 2], -curve[:, 2]), axis=1)
         rush = (span["wind_hz"] * gust**0.45 * 2.0 ** (0.5 * curve[:, 3]) / span.rate_hz)[:, None] * ears
         svf(self._filters[2], rush, 2.0 * flat, BAND, noise, band)
-        ramped(band, 0.3 * loud * gust, out)
+        ramped(band, 0.22 * loud * gust, out)
 
         high = (3.1 * span["wind_hz"] * 2.0 ** (0.45 * curve[:, 4]) / span.rate_hz)[:, None] * ears
         q = (7.0 + 14.0 * span.tension)[:, None] * two
         svf(self._filters[3], high, q, BAND, noise, band)
-        ramped(band, 0.7 * span["whistle"] * loud * gust * np.maximum(0.25 + curve[:, 5], 0.0), out)
+        ramped(band, 0.6 * span["whistle"] * loud * gust * np.maximum(0.25 + curve[:, 5], 0.0), out)
 
         sand = np.full((span.steps + 1, 2), _SAND_HZ / span.rate_hz)
         svf(self._filters[4], sand, flat, BAND, noise, band)
@@ -217,7 +220,7 @@ class VisionDesertVoice(Voice):
         loud = np.sin(0.5 * np.pi * np.clip(age_s / 0.5, 0.0, 1.0)) ** 2 * (0.8 + 0.35 * curve[:, 2])
         tone = loud * (1.0 - 0.3 * second) * np.cos(0.5 * np.pi * broken) ** 2
 
-        heard = sung(WOMAN, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (0.17 * tone)[:, None]
+        heard = sung(WOMAN, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (0.27 * tone)[:, None]
         cycles = (pitch_hz * 2.0 ** (off_cents / 1200.0) / self._rate_hz)[:, None] * self._harmonic
         left = (heard * self._left).astype(np.float32)
         right = (heard * self._right).astype(np.float32)

@@ -1,10 +1,10 @@
 """Another who kept climbing, only to find the summit empty: the theme, whole, and nobody there.
 
 Glass with nothing inside: every tone has its odd partials only, which is what makes a stopped pipe sound
-hollow. Struck, it sings up as a bowed glass does, and is damped when the next begins, so that the long ringing
-is that of a vast empty place of its own. The theme climbs at two heartbeats a tone, each tone farther off, and
-for once it reaches the octave: the thinnest of all, and nothing answers. Whoever stays there hears single
-tones, seldom and far away.
+hollow. Struck, it sings up as a bowed glass does, and is damped when the next begins, so that the long
+ringing is that of a vast empty place of its own. The theme climbs at two heartbeats a tone, each tone farther
+off, and for once it reaches the octave: the thinnest of all, and nothing answers. Whoever stays there hears
+single tones, seldom and far away.
 
 What it follows: `clarity`, how far the vision has come; the heart sets the pace; energy strikes harder;
 valence brightens the strike.
@@ -113,7 +113,7 @@ class VisionHollowVoice(Voice):
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         thin = float(event.detail.get("thinness", 0.0))
         bright = float(span["hardness"][0]) + 0.3 * (float(span.valence[0]) - 0.25)
-        self._weight = 0.42 * _ODD ** -(1.2 - 0.9 * min(max(bright, 0.0), 1.0) + 0.3 * thin)
+        self._weight = 0.36 * _ODD ** -(1.2 - 0.9 * min(max(bright, 0.0), 1.0) + 0.3 * thin)
         self._bow = float(span["bowed"][0])
         self._fall = math.log(1000.0) / float(span["t60_s"][0]) * (1.0 + 0.22 * (_ODD - 1.0))
         angle = np.pi / 4.0 * (1.0 + float(event.detail.get("pan", 0.0)))
@@ -139,6 +139,6 @@ class VisionHollowVoice(Voice):
         age_s = ((self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz)[:, None]
         struck = np.exp(-self._fall * age_s) * np.sin(0.5 * np.pi * np.clip(age_s / 0.006, 0.0, 1.0)) ** 2
         swell = np.sin(0.5 * np.pi * np.clip(age_s / 0.9, 0.0, 1.0)) ** 2
-        sung = 0.9 * self._bow * swell * np.exp(-0.5 * self._fall[0] * age_s) / _ODD**0.45
+        sung = 1.7 * self._bow * swell * np.exp(-0.5 * self._fall[0] * age_s) / _ODD**0.45
         damped = np.cos(0.5 * np.pi * np.clip((age_s - self._ends_s) / _DAMPED_S, 0.0, 1.0)) ** 2
         return (struck + sung) * damped
