@@ -95,7 +95,7 @@ class FireRule(Sustain):
             yield Event(frame, "flare", duration_s=span.at("flare_s", frame), rule="catching", sounds=False)
         rate_hz = span["snap_hz"] * (0.8 + 0.4 * span.energy) * span.presence
         for frame in self._snaps.due(span.start, rate_hz * burning, span.step_s):
-            yield self._snap(frame, "snap", self._rng.random(4), -28.0, 21.0)
+            yield self._snap(frame, "snap", self._rng.random(4), -26.0, 17.0)
         for frame in self._spits.due(span.start, 0.3 * rate_hz * ~burning, span.step_s):
             yield self._snap(frame, "spit", self._spit_rng.random(4), -50.0, 8.0)
 
@@ -153,8 +153,9 @@ class FireVoice(Voice):
         self._right = np.full(_SNAP_MODES, np.sin(angle), np.float32)
         frames = int(rng.uniform(0.0012, 0.0035) * self._rate_hz)
         t = np.arange(frames) / frames
-        gas = rng.uniform(-1.0, 1.0, frames) + 0.5
-        burst = gas * np.sin(np.pi * t**0.6) ** 2
+        shape = np.sin(np.pi * t**0.6) ** 2
+        burst = rng.uniform(-1.0, 1.0, frames) * shape
+        burst -= shape * (burst.sum() / shape.sum())  # no push on the whole: what is low stays in the middle
         self._burst = (0.3 * burst / np.linalg.norm(burst)).astype(np.float32)
         return 1.2 * event.duration_s
 
@@ -189,7 +190,7 @@ class FireVoice(Voice):
         burnt_s = self._catching.burnt_s(span)
         caught = np.clip(burnt_s / _CATCHES_S, 0.0, 1.0)
         flare = np.exp(-np.maximum(burnt_s - _CATCHES_S, 0.0) / span["flare_s"]) * (burnt_s >= 0.0)
-        strength_db = -8.0 + 11.0 * span.energy + span["flare_db"] * flare
+        strength_db = -5.0 + 11.0 * span.energy + span["flare_db"] * flare
         loud = caught * caught * (3.0 - 2.0 * caught) * 10.0 ** (strength_db / 20.0)
         lapping = (0.62 + 0.55 * curve[:, :2]) * (1.0 + 0.35 * curve[:, 2:4])
         both = 0.5 * (lapping[:, 0] + lapping[:, 1])

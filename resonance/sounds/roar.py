@@ -29,11 +29,12 @@ from resonance.dsp.partials import sines
 from resonance.generate.onsets import Onsets
 from resonance.units import db, part, seconds
 
-# u, o, a of a low voice: formants in hertz and levels in decibels. Source: Peterson & Barney 1952, men.
+# u, o, a of a low voice: formants in hertz and levels in decibels. Source: Peterson & Barney 1952, men; the
+# upper ones raised by ear, as in a shout.
 _VOWEL_HZ = np.array(
     [[300.0, 870, 2240, 3000, 3800], [480.0, 900, 2410, 3100, 3900], [730.0, 1090, 2440, 3200, 4000]]
 )
-_VOWEL_DB = np.array([[0.0, -8, -26, -30, -38], [0.0, -5, -22, -27, -35], [0.0, -2, -17, -23, -31]])
+_VOWEL_DB = np.array([[0.0, -6, -18, -22, -28], [0.0, -3, -13, -17, -23], [0.0, 1, -8, -12, -19]])
 _BANDWIDTH_HZ = np.array([110.0, 130, 190, 240, 300])  # wider than a singer's: walls of rock that give
 # Up to here the source goes, in harmonics: with the drives below, what the saturation makes of 8 · 55 Hz has
 # fallen under -90 dB long before half of any rate, so nothing folds back.
@@ -49,8 +50,8 @@ class Roar(Patch):
     send_db: float = db(-10.0, -120.0, 12.0, "level sent to the shared space")
     every_s: float = seconds(6.0, 2.0, 300.0, "from one roar to the next, on average, at full energy")
     swell_s: float = seconds(7.0, 1.0, 30.0, "how long a roar lasts")
-    drive_db: float = db(14.0, 0.0, 18.0, "how hard the hum is driven at the height of a roar")
-    openness: float = part(0.75, "how far the throat opens: u, o, a")
+    drive_db: float = db(17.0, 0.0, 18.0, "how hard the hum is driven at the height of a roar")
+    openness: float = part(0.9, "how far the throat opens: u, o, a")
     growl: float = part(0.35, "the half of the root that breaks in")
     breath: float = part(0.3, "breath in the throat")
     size: float = part(0.3, "how much longer the throat is than a man's: half again at 1")
@@ -122,14 +123,14 @@ class RoarVoice(Voice):
             curve,
         )
         driven = self._driven(span, loud, curve)
-        vowel = 2.0 * np.clip(span["openness"] * (0.6 + 0.4 * span.valence) * detail.get("open", 1.0), 0, 1)
-        vowel = vowel * loud**0.6
+        vowel = 2.0 * np.clip(span["openness"] * (0.7 + 0.3 * span.valence) * detail.get("open", 1.0), 0, 1)
+        vowel = vowel * loud**0.5
         lower = np.minimum(vowel.astype(int), 1)
         share = (vowel - lower)[:, None]
         longer = 1.0 + 0.5 * span["size"]
         centre_hz = (_VOWEL_HZ[lower] + share * (_VOWEL_HZ[lower + 1] - _VOWEL_HZ[lower])) / longer[:, None]
         level_db = _VOWEL_DB[lower] + share * (_VOWEL_DB[lower + 1] - _VOWEL_DB[lower])
-        level = 10.0 ** (level_db / 20.0) * (1.1 * loud * (1.0 + 0.2 * curve[:, 0]))[:, None]
+        level = 10.0 ** (level_db / 20.0) * (0.8 * loud * (1.0 + 0.2 * curve[:, 0]))[:, None]
         width = np.broadcast_to(_BANDWIDTH_HZ / span.rate_hz, centre_hz.shape).copy()
         for channel in range(2):
             # Two throats side by side that agree below and differ above.

@@ -2,7 +2,7 @@
 
 A Shepard-Risset glide: partials an octave apart climb together at one steady pace under a bell that rests,
 each fading in far below and out far above (`generate/stair.py`). Where the climb passes a tone of the tuning
-it glows, and dims on the way to the next: the treads. Every partial is a pair that leans left and right.
+it glows, and dims on the way to the next: the treads. Each partial wanders by itself between left and right.
 
 What it follows: energy lifts its level; valence makes the treads clearer. Its pace and its bell stay: the
 brightness of an endless stair must not move.
@@ -23,7 +23,7 @@ from resonance.dsp import F32
 from resonance.dsp.curves import drift
 from resonance.dsp.partials import sines
 from resonance.generate import stair
-from resonance.units import cents, count, db, part, seconds
+from resonance.units import count, db, part, seconds
 
 _MONO_BELOW_HZ = 120.0
 
@@ -36,8 +36,7 @@ class Stair(Patch):
     partials: int = count(8, 6, 9, "tones an octave apart, from the root up")
     octave_s: float = seconds(26.0, 4.0, 600.0, "how long it climbs for an octave")
     treads: float = part(0.6, "how much the tones of the tuning stand out as it passes them")
-    width: float = part(0.5, "how far the pairs lie apart")
-    detune_cents: float = cents(3.0, 0.0, 12.0, "how far the pairs drift apart")
+    width: float = part(0.7, "how far it spreads between left and right")
 
 
 class StairVoice(Voice):
@@ -50,13 +49,13 @@ class StairVoice(Voice):
         self._setting = setting
         self._bottom_hz = setting.tuning.root_hz
         self._centre = 0.5 * self._n - 0.3  # by ear: 720 Hz, where a stair is warm and still clear
-        self._curve = np.empty((MAX_STEPS + 1, 2 * self._n + 1))
+        self._curve = np.empty((MAX_STEPS + 1, self._n + 1))
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("start")
-        self._phase = rng.random(2 * self._n)
+        self._phase = rng.random(self._n)
         self._risen = float(rng.random())
-        self._curve_phase = 100.0 * rng.random(2 * self._n + 1)
+        self._curve_phase = 100.0 * rng.random(self._n + 1)
         return math.inf
 
     def render(self, span: Span, out: F32) -> None:
@@ -70,16 +69,11 @@ class StairVoice(Voice):
         tuning = self._setting.tuning
         tread = stair.treads(climbed, tuning.ratios, tuning.period)
         clear = span["treads"] * (0.4 + 0.6 * span.valence)
-        loud_db = -9.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
+        loud_db = -6.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
         level = stair.levels(place, self._n, self._centre, 1.35) * (0.075 * 10.0 ** (loud_db / 20.0))[:, None]
 
-        side = (
-            span["width"][:, None] * np.clip((frequency_hz - _MONO_BELOW_HZ) / 300.0, 0.0, 1.0) * np.pi / 4.0
-        )
-        angle = np.pi / 4.0 + np.concatenate((-side, side), axis=1)
-        apart = 2.0 ** (span["detune_cents"][:, None] * curve[:, :-1] / 1200.0)
-        cycles = np.tile(frequency_hz, 2) * apart / span.rate_hz
-        both = np.concatenate((level, 0.5 * level), axis=1)  # unequal, so that no pair beats to nothing
-        left = (both * np.cos(angle)).astype(np.float32)
-        right = (both * np.sin(angle)).astype(np.float32)
-        sines(self._phase, cycles, left, right, out)
+        spread = span["width"][:, None] * np.clip((frequency_hz - _MONO_BELOW_HZ) / 300.0, 0.0, 1.0)
+        angle = np.pi / 4.0 * (1.0 + spread * np.clip(1.8 * curve[:, :-1], -1.0, 1.0))
+        left = (level * np.cos(angle)).astype(np.float32)
+        right = (level * np.sin(angle)).astype(np.float32)
+        sines(self._phase, frequency_hz / span.rate_hz, left, right, out)

@@ -33,7 +33,7 @@ HARMONICS = np.array(
 """The chorus, from below: multiples of the root that are tones of the scale."""
 
 _BEATS = (1.0, 1.0, 1.0, 1.0, 2.5)
-_REST_BEATS = 3.0
+_REST_BEATS = 4.0
 _CRYSTAL_RATIO = np.array([1.0, 2.0, 3.0, 4.0, 5.404, 6.71, 8.933])  # a crystal at ease: tuned, then a bar's
 _CRYSTAL_WEIGHT = np.array([1.0, 0.34, 0.2, 0.16, 0.1, 0.08, 0.05])
 
@@ -111,8 +111,8 @@ class SymphonyRule(Sustain):
             return
         chorus = float(span["chorus"][step])
         rubato = self._rng.random((3, len(theme.CLIMB)))
-        low = 2 + int(1.99 * chorus)
-        parts = [Part(2.0 * i, low + i, 1.0 if i else 1.05) for i in range(2 + int(chorus > 0.6))]
+        low = 2 + int(2.4 * chorus)
+        parts = [Part(2.0 * i, low + i // 2) for i in range(2 + int(chorus > 0.6))]
         melody = list(zip(theme.CLIMB, _BEATS, strict=True))
         beat_s = 60.0 / float(span.bpm[step])
         leaders: dict[int, Event] = {}
@@ -122,8 +122,8 @@ class SymphonyRule(Sustain):
                 beat.frame + round((tone.beat * beat_s + late) * span.rate_hz),
                 "tone",
                 pitch_hz=self._tuning.hz(tone.degree, tone.octave),
-                level_db=-22.0
-                + 4.0 * chorus
+                level_db=-24.0
+                + 6.0 * chorus
                 + 10.0 * span.at("canon", beat.frame)
                 + 0.7 * tone.place
                 - 2.0 * tone.part

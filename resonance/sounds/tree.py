@@ -54,7 +54,7 @@ class Tree(Patch):
     height: float = part(0.72, "the growth at which the octave is reached", 0.1, 1.0)
     branch_hz: float = hz(0.95, 0.0, 8.0, "how often a branch springs at full energy, on average")
     t60_s: float = seconds(4.2, 0.2, 20.0, "how long a bell at 440 Hz rings")
-    hold_s: float = seconds(11.0, 1.0, 120.0, "how long the octave is held")
+    hold_s: float = seconds(13.0, 1.0, 120.0, "how long the octave is held")
     brass: float = part(0.5, "how bright the brass is")
     scatter: float = part(0.8, "how wide the tree spreads")
 
@@ -179,7 +179,7 @@ class TreeRule(Rule):
                 begin,
                 "bell",
                 pitch_hz=self._tuning.hz(degree, _BELLS_OCTAVE + octave),
-                level_db=-21.0 + 9.0 * velocity - 0.5 * twig.step,
+                level_db=-18.0 + 9.0 * velocity - 0.5 * twig.step,
                 duration_s=span.at("t60_s", frame),
                 rule="branch",
                 follows=follows,
