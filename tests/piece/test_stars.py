@@ -91,8 +91,8 @@ def test_claws_seize_on_in_agony_alone(seed: int) -> None:
 def test_claws_drag_downward() -> None:
     """Rare claws, heard without the sea: the last third of each lies under its first, by a third or more."""
     heard, sea = (
-        listen(alone("stars", seconds=8.0, arc=AGONY, fields=f"claws = {claws}"), 1, only=("stars",))
-        for claws in (0.15, 0)
+        listen(alone("stars", seconds=7.0, arc=AGONY, fields=f"claws = {claws}"), 5, only=("stars",))
+        for claws in (0.2, 0)
     )
     alone_heard = heard.stems["stars"] - sea.stems["stars"]
     claws = heard.of("stars", "claw")
@@ -100,7 +100,7 @@ def test_claws_drag_downward() -> None:
     single = [
         (begin_s, end_s)
         for begin_s, end_s in spans
-        if end_s < 8.0 and sum(other[0] < end_s and begin_s < other[1] for other in spans) == 1
+        if end_s < 7.0 and sum(other[0] < end_s and begin_s < other[1] for other in spans) == 1
     ]
     assert single
     for begin_s, end_s in single:
