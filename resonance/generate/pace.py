@@ -12,6 +12,7 @@ import numpy as np
 UNDER_FOOT = (0, 1, 2, 4, 5, 6)
 """1 2 3 5 6 7: the theme's climb and the seventh after it. The octave is not for feet."""
 _SLIP = 0.16
+_ROUNDING = 1e-6
 
 
 class Stride:
@@ -64,6 +65,8 @@ class Breathing:
 
     def turn(self, breath: float) -> str:
         """ "in" or "out" at a beat on which the breath turns, "" at any other; `breath` is 0 to 1."""
+        # A breath counted in quarters comes a rounding short of its turn as often as not.
+        breath = (breath + _ROUNDING) % 1.0
         before, self._before = self._before, breath
         if before is None:
             return "in" if breath < 0.25 else ""

@@ -22,6 +22,7 @@ from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voi
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, levels
 from resonance.dsp.filters import formants
+from resonance.dsp.mixing import mono_below
 from resonance.dsp.noise import pink, pink_state, white
 from resonance.dsp.oscillators import TAIL, saws
 from resonance.generate.pace import Breathing
@@ -33,6 +34,7 @@ _IN_DB = np.array([-10.0, 0.0, -3.0, -7.0, -12.0])
 _OUT_HZ = np.array([540.0, 1050.0, 2250.0, 3200.0, 5200.0])
 _OUT_WIDTH_HZ = np.array([160.0, 240.0, 420.0, 700.0, 1400.0])
 _OUT_DB = np.array([0.0, -2.0, -12.0, -18.0, -24.0])
+_MONO_HZ = 180.0
 _VOICE_HZ = (98.0, 104.0)  # a low, tired voice; off the scale, since it does not sing
 
 
@@ -67,7 +69,7 @@ class BreathRule(Rule):
             yield Event(
                 beat.frame + round((0.06 + 0.02 * float(late)) * beat.interval_s * span.rate_hz),
                 kind,
-                level_db=-7.0 + 6.0 * energy + 1.5 * float(touch) + (0.0 if kind == "in" else 1.5),
+                level_db=-7.0 + 6.0 * energy + 1.5 * float(touch) + (0.0 if kind == "in" else 2.5),
                 duration_s=beats * beat.interval_s,
                 rule="breath",
                 detail={"beat": beat.number},
@@ -84,6 +86,8 @@ class BreathVoice(Voice):
         frames = MAX_STEPS * GRID_FRAMES
         self._air = np.zeros(2 * frames, np.float32)
         self._voiced = np.zeros(2 * frames, np.float32)
+        self._breath = np.zeros(2 * frames, np.float32)
+        self._mono = np.zeros(2)
         self._tract = np.zeros((2, 2, len(_IN_HZ)))
         self._wander = np.empty((MAX_STEPS + 1, 5))
         self._tail = np.zeros((2, TAIL), np.float32)
@@ -98,6 +102,7 @@ class BreathVoice(Voice):
         self._pink = pink_state(2)
         self._tract.fill(0.0)
         self._tail.fill(0.0)
+        self._mono.fill(0.0)
         self._phase[:] = rng.random(2)
         self._wander_phase = 100.0 * rng.random(5)
         self._size = float(rng.uniform(0.96, 1.05))
@@ -118,7 +123,10 @@ class BreathVoice(Voice):
         if self._in:
             # Drawn through narrow lips: whiter than the air that leaves the chest.
             white(self._key, self._age, air)
-        else:
+        # A mouth is narrow: most of its air is the same on both sides.
+        air[1] *= np.float32(0.42)
+        air[1] += np.float32(0.9) * air[0]
+        if not self._in:
             self._speak(span, wander, flow, air)
 
         throat = 1.0 + 0.1 * (span["tightness"] - 0.4) + 0.08 * span.tension
@@ -134,8 +142,12 @@ class BreathVoice(Voice):
         gain = (0.9 if self._in else 0.75) * levels(level_db) * flow[:, None]
         # White noise is as loud at every rate in its band only so; pink is by itself.
         gain *= np.sqrt(self._rate_hz / 48_000.0) if self._in else 1.0
+        breath = self._breath[: 2 * span.frames].reshape(2, span.frames)
+        breath.fill(0.0)
         for side in range(2):
-            formants(self._tract[side], centre, width, gain, air[side], out[side])
+            formants(self._tract[side], centre, width, gain, air[side], breath[side])
+        mono_below(self._mono, _MONO_HZ / self._rate_hz, breath)
+        out += breath
         self._age += span.frames
 
     def _flow(self, age_s: F64) -> F64:

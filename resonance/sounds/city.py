@@ -31,9 +31,10 @@ _FIFTH = 4
 _CHORD = (theme.CLIMB[0], theme.CLIMB[1], _FIFTH)
 _OCTAVES = (3, 4, 5)
 _OCTAVE_DB = np.array([0.0, -3.0, -13.0])
-_PARTIALS = np.array([1.0, 2.0, 3.0])  # of each island: glass that hardly rings above its tone
+_PARTIALS = np.array([1.0, 2.0, 4.0])  # of each island: octaves, which add no tone to the chord
 _PARTIAL_LEVEL = np.array([1.0, 0.2, 0.06])
 _ISLANDS = len(_CHORD) * len(_OCTAVES)
+_HALO_LANES = 2 * len(_CHORD)  # of the lower two octaves: above, the lights are fine enough by themselves
 _HALO_Q = 70.0  # a halo about 24 cents wide: still the tone, no longer a line
 _CURVES = ("swell", "side", "near", "apart")
 
@@ -47,7 +48,7 @@ class City(Patch):
     distance_m: float = metres(60.0, 0.5, 2000.0, "how far away it is")
     place_t60_s: float = seconds(11.0, 0.5, 60.0, "how long the sky around it rings")
     cutoff_hz: float = hz(520.0, 100.0, 4000.0, "nothing of it is heard below")
-    swell_db: float = db(9.0, 0.0, 24.0, "how far each island swells and fades")
+    swell_db: float = db(18.0, 0.0, 24.0, "how far each island swells and fades")
     swell_hz: float = hz(0.06, 0.005, 1.0, "how often it does, on average")
     detune_cents: float = cents(3.0, 0.0, 20.0, "how far the two lights of an island drift apart")
     halo: float = part(0.4, "the wind that sings around each island")
@@ -61,20 +62,22 @@ class CityVoice(Voice):
 
     def __init__(self, patch: City, setting: Setting) -> None:
         self._setting = setting
-        degrees = np.repeat(_CHORD, len(_OCTAVES))
-        octaves = np.tile(_OCTAVES, len(_CHORD))
+        self._keys = {name: setting.key(name) for name in (*_CURVES, "beacon")}
+        self._wind_key = setting.key("wind")
+        degrees = np.tile(_CHORD, len(_OCTAVES))
+        octaves = np.repeat(_OCTAVES, len(_CHORD))
         self._hz = np.array(
             [setting.tuning.hz(int(d), int(o)) for d, o in zip(degrees, octaves, strict=True)]
         )
-        self._octave_db = np.tile(_OCTAVE_DB, len(_CHORD))
+        self._octave_db = np.repeat(_OCTAVE_DB, len(_CHORD))
         self._height = octaves - _OCTAVES[0]
         # The beacon lights the first tone while it leaves the second, and never touches the fifth.
-        self._lit = np.repeat((1.0, -1.0, 0.0), len(_OCTAVES))
+        self._lit = np.tile((1.0, -1.0, 0.0), len(_OCTAVES))
         self._curve = {name: np.empty((MAX_STEPS + 1, _ISLANDS)) for name in _CURVES}
         self._beacon = np.empty((MAX_STEPS + 1, 2))
         frames = MAX_STEPS * GRID_FRAMES
         self._sound = np.zeros(2 * frames, np.float32)
-        self._wind = np.zeros(_ISLANDS * frames, np.float32)
+        self._wind = np.zeros(_HALO_LANES * frames, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("islands")
@@ -83,7 +86,7 @@ class CityVoice(Voice):
         self._pace = {name: rng.uniform(0.6, 1.5, _ISLANDS) for name in _CURVES}
         self._beacon_phase = 100.0 * rng.random(2)
         self._lean = rng.uniform(-1.0, 0.4, _ISLANDS)
-        self._halo = np.zeros((2, _ISLANDS))
+        self._halo = np.zeros((2, _HALO_LANES))
         self._high = np.zeros((2, 2))
         self._higher = np.zeros((2, 2))
         return math.inf
@@ -91,7 +94,7 @@ class CityVoice(Voice):
     def _drift(self, name: str, rate_hz: F64, step_s: float) -> F64:
         out = self._curve[name][: len(rate_hz)]
         drift(
-            self._setting.key(name),
+            self._keys[name],
             self._curve_phase[name],
             (rate_hz * step_s)[:, None] * self._pace[name],
             out,
@@ -106,13 +109,13 @@ class CityVoice(Voice):
         apart = self._drift("apart", 0.07 * hurry, span.step_s)
         beacon = self._beacon[: span.steps + 1]
         pace = np.full((span.steps + 1, 2), 0.11 * span.step_s)
-        drift(self._setting.key("beacon"), self._beacon_phase, pace, beacon)
+        drift(self._keys["beacon"], self._beacon_phase, pace, beacon)
 
         loud_db = -7.0 + 12.0 * span.energy[:, None] + self._octave_db
         loud_db = loud_db + 7.0 * (span.valence[:, None] - 0.6) * self._height
         loud_db = loud_db + span["swell_db"][:, None] * (swell - 0.3)
         loud_db = loud_db + 14.0 * span["beacon"][:, None] * np.tanh(3.0 * beacon[:, :1]) * self._lit
-        level = 0.16 * levels(loud_db)
+        level = 0.065 * levels(loud_db)
         angle = np.pi / 4.0 * (1.0 + np.clip(1.7 * side, -0.95, 0.95))
         left, right = level * np.cos(angle), level * np.sin(angle)
         strain = strained_hz(1.0, 1.0, 1.0) ** (np.clip(span.tension - 0.4, 0.0, 0.6) / 0.6)
@@ -145,10 +148,11 @@ class CityVoice(Voice):
         sines(self._phase, cycles, both[0], both[1], sound)
 
     def _wind_sings(self, span: Span, pitch: F64, left: F64, right: F64, sound: F32) -> None:
-        wind = self._wind[: _ISLANDS * span.frames].reshape(_ISLANDS, span.frames)
-        white(self._setting.key("wind"), span.start, wind)
-        q = np.full((span.steps + 1, _ISLANDS), _HALO_Q)
-        svf(self._halo, pitch, q, BAND, wind, wind)
+        """The lower islands' halos: noise at their pitch."""
+        wind = self._wind[: _HALO_LANES * span.frames].reshape(_HALO_LANES, span.frames)
+        white(self._wind_key, span.start, wind)
+        centre = np.ascontiguousarray(pitch[:, :_HALO_LANES])
+        svf(self._halo, centre, np.full_like(centre, _HALO_Q), BAND, wind, wind)
         # A band of white noise holds sqrt(pi / 2 * its width) of the whole: made as loud as a light of 1.
-        share = span["halo"][:, None] * np.sqrt(_HALO_Q / (np.pi * pitch)) * 1.2
-        placed(wind, left * share, right * share, sound)
+        share = span["halo"][:, None] * np.sqrt(_HALO_Q / (np.pi * centre)) * 1.2
+        placed(wind, left[:, :_HALO_LANES] * share, right[:, :_HALO_LANES] * share, sound)

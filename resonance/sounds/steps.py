@@ -12,6 +12,7 @@ International Conference, 2002 (a footfall as particles under a heel's and a toe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,7 +45,7 @@ class Steps(Patch):
     gain_db: float = db(0.0, -120.0, 24.0, "level in the mix")
     send_db: float = db(-20.0, -120.0, 12.0, "level sent to the shared space")
     distance_m: float = metres(4.0, 0.5, 2000.0, "how far away: here, it is your own feet")
-    t60_s: float = seconds(0.5, 0.1, 2.0, "how long the ground answers")
+    t60_s: float = seconds(0.42, 0.1, 2.0, "how long the ground answers")
     grit: float = part(0.6, "loose stone under the sole")
     drag: float = part(0.5, "how much a tired foot drags after, under tension")
     limp: float = part(0.5, "how unlike the two feet are, under tension")
@@ -95,6 +96,7 @@ class StepsVoice(Voice):
         self._excitation = np.zeros(frames, np.float32)
         self._stones = np.zeros(frames, np.float32)
         self._dust = np.zeros(frames, np.float32)
+        self._heard = np.zeros(2 * frames, np.float32)
         self._bands = np.zeros(len(_GRIT_HZ) * frames, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
@@ -104,7 +106,7 @@ class StepsVoice(Voice):
         self._state.fill(0.0)
         self._filter.fill(0.0)
         tension = float(span.tension[0])
-        self._grit = 0.9 * float(span["grit"][0]) * float(rng.uniform(0.7, 1.3))
+        self._grit = 3.2 * float(span["grit"][0]) * float(rng.uniform(0.7, 1.3))
         self._drag = float(span["drag"][0]) * tension * float(rng.uniform(0.2, 1.0))
         self._roll_s = float(rng.uniform(0.085, 0.14))
         self._drag_s = float(rng.uniform(0.16, 0.34))
@@ -125,40 +127,46 @@ class StepsVoice(Voice):
         blow = self._blow[self._age : self._age + span.frames]
         excitation[: len(blow)] = blow
         modes(self._state, self._rotation, _BODY_WEIGHT, self._out, self._out, excitation, out)
-        if self._age < _LASTS_S * self._rate_hz:
-            self._ground(span, out)
+        # Counted in steps, so that the ground falls still at the same one however the time is cut.
+        steps = min(span.steps, math.ceil(_LASTS_S * self._rate_hz / GRID_FRAMES) - self._age // GRID_FRAMES)
+        if steps > 0:
+            out[:, : steps * GRID_FRAMES] += self._ground(steps)
         self._age += span.frames
 
-    def _ground(self, span: Span, out: F32) -> None:
-        """Stones under heel and toe, and the foot that drags, through what they lie on."""
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
-        heel = np.exp(-age_s / 0.022) * np.minimum(age_s / 0.0015, 1.0)
-        roll = np.exp(-(((age_s - self._roll_s) / 0.05) ** 2))
+    def _ground(self, steps: int) -> F32:
+        """Stones under heel and toe, and the foot that drags, through what they lie on: (2, frames)."""
+        frames, lanes = steps * GRID_FRAMES, len(_GRIT_HZ)
+        age_s = (self._age + np.arange(steps + 1) * GRID_FRAMES) / self._rate_hz
         ends = np.clip((_LASTS_S - 0.1 - age_s) / 0.1, 0.0, 1.0)
-        stones = self._stones[: span.frames]
-        dust = self._dust[: span.frames].reshape(1, -1)
-        # Per second, so that it is the same gravel at every rate.
-        impulses(self._key, self._age, (5200.0 * heel + 1300.0 * roll * ends) / self._rate_hz, stones)
-        white(self._key, self._age, dust)
+        heel = np.exp(-age_s / 0.022) * np.minimum(age_s / 0.0015, 1.0) * ends
+        roll = np.exp(-(((age_s - self._roll_s) / 0.05) ** 2)) * ends
         away = (age_s - self._roll_s - 0.5 * self._drag_s) / (0.5 * self._drag_s)
         dragged = self._drag * np.clip(1.0 - away * away, 0.0, 1.0) * ends
-        pressed = (0.7 * heel + 0.5 * roll * ends) * self._grit
-        stones *= _every_frame(pressed, span.frames) * np.float32(np.sqrt(self._rate_hz / 48_000.0))
-        stones += dust[0] * _every_frame(0.1 * heel * self._grit + 0.085 * dragged, span.frames)
-        bands = self._bands[: len(_GRIT_HZ) * span.frames].reshape(len(_GRIT_HZ), span.frames)
+
+        stones = self._stones[:frames]
+        dust = self._dust[:frames].reshape(1, -1)
+        # So many a second, each with as much push, that it is the same gravel at every rate.
+        impulses(self._key, self._age, (5200.0 * heel + 1300.0 * roll) / self._rate_hz, stones)
+        white(self._key, self._age, dust)
+        finer = self._rate_hz / 48_000.0
+        stones *= _every_frame(finer * self._grit * (0.7 * heel + 0.5 * roll))
+        stones += dust[0] * _every_frame(math.sqrt(finer) * (0.1 * self._grit * heel + 0.34 * dragged))
+        bands = self._bands[: lanes * frames].reshape(lanes, frames)
         bands[:] = stones
-        centre = np.broadcast_to(self._centre, (span.steps + 1, len(_GRIT_HZ))).copy()
+        centre = np.broadcast_to(self._centre, (steps + 1, lanes)).copy()
         svf(self._filter, centre, np.full_like(centre, 1.7), BAND, bands, bands)
-        placed(
-            bands, np.tile(self._left, (span.steps + 1, 1)), np.tile(self._right, (span.steps + 1, 1)), out
-        )
+        heard = self._heard[: 2 * frames].reshape(2, frames)
+        heard.fill(0.0)
+        still = np.ones((steps + 1, 1))
+        placed(bands, still * self._left, still * self._right, heard)
+        return heard
 
 
-def _every_frame(borders: F64, frames: int) -> F32:
+def _every_frame(borders: F64) -> F32:
     """A control at the steps' borders, drawn in straight lines through all frames."""
     share = np.arange(GRID_FRAMES) / GRID_FRAMES
     drawn = borders[:-1, None] + (borders[1:] - borders[:-1])[:, None] * share
-    return drawn.reshape(frames).astype(np.float32)
+    return drawn.reshape(-1).astype(np.float32)
 
 
 def _heel(brightness_hz: float, key: np.uint64, rate_hz: float) -> F32:

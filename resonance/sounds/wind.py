@@ -44,7 +44,7 @@ class Wind(Patch):
     send_db: float = db(-16.0, -120.0, 12.0, "level sent to the shared space")
     howl: float = part(0.5, "the wind between the blades")
     sharpness: float = part(0.5, "how narrow its bands are: a q of 12 at 0, of 48 at 1")
-    blades_hz: float = hz(2.4, 0.0, 12.0, "how often a blade passes at full energy and tension")
+    blades_hz: float = hz(3.2, 0.0, 12.0, "how often a blade passes at full energy and tension")
     pitch_hz: float = hz(900.0, 200.0, 3000.0, "where the blades' edges lie, in the middle")
 
 
@@ -53,7 +53,7 @@ class WindRule(Sustain):
 
     def __init__(self, patch: Wind, setting: Setting) -> None:
         super().__init__(patch, setting)
-        self._blades = Onsets(setting.stream("blades"), regularity=0.6)
+        self._blades = Onsets(setting.stream("blades"), regularity=0.75)
         self._rng = setting.stream("blade")
 
     def events(self, span: Span) -> Iterable[Event]:
@@ -69,7 +69,7 @@ class WindRule(Sustain):
                 frame,
                 "blade",
                 pitch_hz=span.at("pitch_hz", frame) * 2.0 ** (2.2 * float(chance[1]) - 1.1),
-                level_db=-9.0 + 7.0 * float(span.energy[step]) - 8.0 * float(chance[2]) ** 1.5,
+                level_db=-5.0 + 7.0 * float(span.energy[step]) - 8.0 * float(chance[2]) ** 1.5,
                 duration_s=(0.14 + 0.4 * float(chance[3])) * (1.3 - 0.5 * tension),
                 rule="gate",
                 detail={
@@ -120,16 +120,16 @@ class WindVoice(Voice):
         lanes = len(_HOWL_HZ)
         curve = self._curve[: span.steps + 1]
         # In turn: the common gust; each band's pitch, level, side, and a faster unrest of its level.
-        pace = np.repeat([0.14, 0.11, 0.23, 0.09, 1.3], [1, lanes, lanes, lanes, lanes])
+        pace = np.repeat([0.22, 0.3, 0.4, 0.16, 2.2], [1, lanes, lanes, lanes, lanes])
         hurry = 0.6 + 0.9 * span.energy
         drift(self._key, self._curve_phase, (hurry * span.step_s)[:, None] * pace, curve)
         gust, bend, swell, side, unrest = np.split(
             curve, [1, 1 + lanes, 1 + 2 * lanes, 1 + 3 * lanes], axis=1
         )
-        lift = 0.25 * (span.energy[:, None] - 0.5) + 0.3 * gust + 0.22 * bend
+        lift = 0.25 * (span.energy[:, None] - 0.5) + 0.45 * gust + 0.4 * bend
         centre = _HOWL_HZ * np.exp2(lift) / self._rate_hz
         q = quality(span["sharpness"])[:, None] * np.ones(lanes)
-        loud_db = -19.0 + 15.0 * span.energy[:, None] + 9.0 * gust + 11.0 * swell + 4.0 * unrest
+        loud_db = -22.0 + 15.0 * span.energy[:, None] + 10.0 * gust + 13.0 * swell + 5.0 * unrest
         level = span["howl"][:, None] * _HOWL_LEVEL * levels(loud_db)
         self._bands(span, self._key, span.start, centre, q, level, 0.8 * side, out)
 
