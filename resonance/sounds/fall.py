@@ -9,7 +9,7 @@ What it follows: energy is how loud it is, and how many of its upper tones are l
 breathing. The score moves `away`, from 0, here, to 1, gone; and `distance_m` with it, so that the
 reverberation outlasts what caused it.
 
-Source: sides that share nothing are heard all around, and not in a place, Blauert 1997, Spatial Hearing, ch. 3.
+Source: sides that share nothing are heard all around, not in a place: Blauert 1997, Spatial Hearing, ch. 3.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from resonance.dsp.partials import sines
 from resonance.units import cents, count, db, part
 
 _CHORD = (0, 2, 4)
-_OCTAVES = (2, 3, 4, 5, 6)
+_OCTAVES = (2, 3, 4, 5, 6, 7)
 _MONO_BELOW_HZ = 120.0
-_FARTHEST_DB = 44.0  # how far it has sunk when it lets go for good
+_FARTHEST_DB = 40.0  # how far it has sunk when it lets go for good
 _LETS_GO = 0.88  # from where on the last of it fades out altogether
-_BLOOM_S = 0.25  # it rises behind the impact, not with it
+_BLOOM_S = 0.6  # by ear: it rises out of the impact, and does not blur it
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class FallVoice(Voice):
         self._n = len(self._tone_hz)
         height = np.log2(self._tone_hz / root_hz)
         self._height = height / height[-1]
-        weight = 2.0 ** (-0.42 * height)
-        self._weight = 0.42 * weight / np.sqrt(np.sum(weight**2))
+        weight = 2.0 ** (-0.36 * height)
+        self._weight = 0.26 * weight / np.sqrt(np.sum(weight**2))
         self._mono = self._tone_hz < _MONO_BELOW_HZ
         rng = setting.stream("strands")
         # How far up each strand drifts; left and right differ, the lowest have least far to go.
