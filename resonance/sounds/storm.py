@@ -1,0 +1,204 @@
+"""A storm of light and shadow, chaos and clarity: what the mirror shows.
+
+Lorenz's butterfly steers it. One wing is light: high, open tones of the root's chord and a spray of bright
+noise. The other is shadow: low, close tones and a dark wind. How high it stands on a wing is chaos: it feeds
+the tones back into themselves, from a pure sine through a saw to noise, and lets the wind in. It circles
+one wing, once or ten times, and crosses over when no one can say; each crossing is a gust that sweeps
+through all heights.
+
+What it follows: energy is its force; tension turns it faster and lifts chaos over clarity; valence leans it
+towards the light.
+
+Source: Lorenz 1963; sines fed back into their own phase, Tomisawa 1981.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp.chaos import feedback_fm, lorenz
+from resonance.dsp.curves import drift, glide_coefficient, levels
+from resonance.dsp.filters import BAND, HIGH, svf
+from resonance.dsp.mixing import mono_below, ramped
+from resonance.dsp.noise import white
+from resonance.units import db, hz, part
+
+# Degrees above the root's octave 1, and above its octave 4: shadow rubs a second, light is a pure chord.
+_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 2, 4, 7, 9)
+_SHADOW_OCTAVE, _LIGHT_OCTAVE = 1, 4
+_TURN = 0.75  # Lorenz's own time for a turn of a wing, see `dsp.chaos.lorenz`
+_CROSSED = 0.1  # how far onto the other wing it must be to have crossed over: a near miss is none
+_CROSSES_S = 0.16
+_SHADOW_WIND_HZ, _LIGHT_WIND_HZ = 190.0, 5200.0
+_MONO_BELOW_HZ = 120.0
+
+
+@dataclass(frozen=True)
+class Storm(Patch):
+    """A storm that no one steers: light and shadow, chaos and clarity."""
+
+    send_db: float = db(-12.0, -120.0, 12.0, "level sent to the shared space")
+    turns_hz: float = hz(0.55, 0.02, 4.0, "turns of a wing a second: it crosses over every two or three")
+    chaos: float = part(0.6, "how far the tones are torn, at most: 0 stays pure")
+    wind: float = part(0.5, "the noise, bright on one wing and dark on the other")
+
+
+class Weather:
+    """Where on the butterfly the storm is: the rule and the voice follow the same."""
+
+    def __init__(self, setting: Setting, frame: int) -> None:
+        rng = setting.stream("weather", frame)
+        self._place = np.array([1.0, 1.0, 25.0]) + rng.uniform(-3.0, 3.0, 3)
+        self._wing = np.array([1.0, 1.0]) * math.copysign(1.0, self._place[0])
+        self._path = np.empty((MAX_STEPS + 1, 3))
+        self._wings = np.empty((MAX_STEPS + 1, 2))
+
+    def advance(self, span: Span) -> tuple[F64, F64, F64]:
+        """On the steps' borders: which wing, -1 or 1; the same, crossed over smoothly; and chaos, 0 to 1."""
+        path, wings = self._path[: span.steps + 1], self._wings[: span.steps + 1]
+        lorenz(self._place, _TURN * span["turns_hz"] * (0.6 + 0.6 * span.tension) * span.step_s, path)
+        crossing = glide_coefficient(_CROSSES_S, span.rate_hz)
+        crossings(self._wing, path[:, 0], 0.12 * (span.valence - 0.5), crossing, wings)
+        chaos = np.clip(0.3 + 0.4 * span.tension + 0.8 * path[:, 2], 0.0, 1.0)
+        return wings[:, 0], wings[:, 1], chaos
+
+
+@kernel
+def crossings(wing: F64, x: F64, lean: F64, share: float, out: F64) -> None:
+    """Writes which wing, -1 or 1, and the same, smooth, (steps + 1, 2); `wing` (2,), both, is state."""
+    for step in range(x.shape[0]):
+        out[step, 0], out[step, 1] = wing[0], wing[1]
+        if step + 1 < x.shape[0]:
+            if abs(x[step + 1] + lean[step + 1]) > _CROSSED:
+                wing[0] = math.copysign(1.0, x[step + 1] + lean[step + 1])
+            wing[1] += share * (wing[0] - wing[1])
+
+
+class StormRule(Sustain):
+    """The storm is there while its scene is; each crossing over is told, and starts nothing of its own."""
+
+    def __init__(self, patch: Storm, setting: Setting) -> None:
+        super().__init__(patch, setting)
+        self._setting = setting
+        self._weather: Weather | None = None
+
+    def events(self, span: Span) -> Iterable[Event]:
+        first = 0
+        for event in super().events(span):
+            yield event
+            step = span.step_of(event.frame)
+            yield from self._crossings(span.cut(first, step))
+            begins = event.kind == "begin"
+            self._weather = Weather(self._setting, event.frame) if begins else None
+            first = step
+        yield from self._crossings(span.cut(first, span.steps))
+
+    def _crossings(self, span: Span) -> Iterator[Event]:
+        if self._weather is None:
+            return
+        wing, _, chaos = self._weather.advance(span)
+        for step in np.flatnonzero(np.diff(wing)) + 1:
+            yield Event(
+                span.start + int(step) * GRID_FRAMES,
+                "light" if wing[step] > 0.0 else "shadow",
+                rule="lorenz",
+                detail={"chaos": float(chaos[step])},
+                sounds=False,
+            )
+
+
+class StormVoice(Voice):
+    """One storm; there is never more than one."""
+
+    voices: ClassVar[int] = 1
+
+    def __init__(self, patch: Storm, setting: Setting) -> None:
+        self._setting = setting
+        self._keys = {name: setting.key(name) for name in ("curves", "wind")}
+        shadow_hz = [setting.tuning.hz(degree, _SHADOW_OCTAVE) for degree in _SHADOW]
+        light_hz = [setting.tuning.hz(degree, _LIGHT_OCTAVE) for degree in _LIGHT]
+        self._tones = {
+            "shadow": (np.array(shadow_hz), 0.30 * np.array([1.0, 0.8, 0.6, 0.4])),
+            "light": (np.array(light_hz), 0.17 * np.array([1.0, 0.9, 0.8, 0.6, 0.5])),
+        }
+        self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
+        self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+
+    def start(self, event: Event, span: Span) -> float:
+        self._weather = Weather(self._setting, event.frame)
+        rng = self._setting.stream("phases")
+        self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
+        self._phase = {name: rng.random(len(tones[0])) for name, tones in self._tones.items()}
+        self._memory = {name: np.zeros((2, len(tones[0]))) for name, tones in self._tones.items()}
+        self._filters = {name: np.zeros((2, 2)) for name in ("shadow", "light", "wind")}
+        self._lows = np.zeros(2)
+        return math.inf
+
+    def render(self, span: Span, out: F32) -> None:
+        _, wing, chaos = self._weather.advance(span)
+        curve = self._curve[: span.steps + 1]
+        pace = np.full_like(curve, 0.35 * span.step_s) * (0.6 + 0.8 * span.tension)[:, None]
+        drift(self._keys["curves"], self._curve_phase, pace, curve)
+        light, gust = 0.5 + 0.5 * wing, 1.0 - wing**2
+        loud = levels(-9.0 + 12.0 * span.energy)
+        n = len(_SHADOW)
+        shadow_centre = (230.0 + 260.0 * chaos) / span.rate_hz
+        self._tone("shadow", span, chaos, (1.0 - light) * loud, curve[:, : 2 * n], BAND, shadow_centre, out)
+        light_floor = np.full(span.steps + 1, 620.0 / span.rate_hz)
+        self._tone("light", span, chaos, light * loud, curve[:, 2 * n : -1], HIGH, light_floor, out)
+        self._wind(span, light, chaos, gust, loud, curve[:, -1], out)
+        mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, out)
+
+    def _tone(
+        self, name: str, span: Span, chaos: F64, loud: F64, curve: F64, mode: int, cutoff: F64, out: F32
+    ) -> None:
+        """Adds one wing's tones, each breathing and leaning on its own, more torn the more chaos there is."""
+        tone_hz, weight = self._tones[name]
+        n = len(tone_hz)
+        swell, lean = curve[:, :n], curve[:, n:]
+        bend_cents = 24.0 * span.tension[:, None] * lean
+        cycles = tone_hz / span.rate_hz * np.exp2(bend_cents / 1200.0)
+        feedback = span["chaos"][:, None] * chaos[:, None] * (1.0 + 0.5 * swell)
+        # Torn tones fill the band and would drown the clear ones: what is purer is louder.
+        level = (loud * (1.0 - 0.35 * chaos))[:, None] * weight * levels(7.0 * swell)
+        angle = np.pi / 4.0 * (1.0 + 1.6 * np.clip(lean, -0.6, 0.6))
+        x = self._silent(span.frames)
+        feedback_fm(
+            self._phase[name],
+            self._memory[name],
+            cycles,
+            feedback,
+            (level * np.cos(angle)).astype(np.float32),
+            (level * np.sin(angle)).astype(np.float32),
+            x,
+        )
+        both = np.ones(2)
+        q = np.full((span.steps + 1, 2), 0.7)
+        svf(self._filters[name], cutoff[:, None] * both, q, mode, x, x)
+        out += x
+
+    def _wind(self, span: Span, light: F64, chaos: F64, gust: F64, loud: F64, wander: F64, out: F32) -> None:
+        """Noise in one wide band that lies low in shadow and high in light; each crossing sweeps it."""
+        x = self._silent(span.frames)
+        white(int(self._keys["wind"]), span.start, x)
+        ratio = _LIGHT_WIND_HZ / _SHADOW_WIND_HZ
+        centre = _SHADOW_WIND_HZ * ratio**light * np.exp2(0.5 * wander) / span.rate_hz
+        both = np.ones(2)
+        q = np.full((span.steps + 1, 2), 1.1)
+        svf(self._filters["wind"], centre[:, None] * both, q, BAND, x, x)
+        # As loud wherever the band lies, tilted a little to the low.
+        even = np.minimum(0.07 / np.sqrt(centre), 1.2) * (1.3 - 0.8 * light)
+        level = span["wind"] * loud * even * (0.08 + 0.92 * chaos**1.5 + 0.9 * gust)
+        ramped(x, 0.8 * level, out)
+
+    def _silent(self, frames: int) -> F32:
+        view = self._buffer[: 2 * frames].reshape(2, frames)
+        view.fill(0.0)
+        return view
