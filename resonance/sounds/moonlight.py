@@ -56,7 +56,7 @@ class Moonlight(Patch):
     breath: float = part(0.3, "breath in the choir")
     theme_db: float = db(0.0, -120.0, 12.0, "level of the theme before the choir")
     beats: int = count(3, 1, 32, "heartbeats to a tone of the theme")
-    rest_beats: int = count(8, 0, 256, "heartbeats from one theme to the next")
+    rest_beats: int = count(10, 0, 256, "heartbeats from one theme to the next")
     eyes_db: float = db(0.0, -120.0, 12.0, "level of the two circling tones")
     eclipse_s: float = seconds(28.0, 20.0, 600.0, "from one eclipse to the next")
 
