@@ -156,7 +156,10 @@ class FireVoice(Voice):
         shape = np.sin(np.pi * t**0.6) ** 2
         burst = rng.uniform(-1.0, 1.0, frames) * shape
         burst -= shape * (burst.sum() / shape.sum())  # no push on the whole: what is low stays in the middle
-        self._burst = (0.3 * burst / np.linalg.norm(burst)).astype(np.float32)
+        self._burst = burst.astype(np.float32)
+        # However the burst meets the wood, a snap is as loud as its event says.
+        met = np.abs(np.exp(-2j * np.pi * np.outer(frequency_hz, np.arange(frames) / self._rate_hz)) @ burst)
+        self._strike *= 0.4 / np.linalg.norm(self._strike * met)
         return 1.2 * event.duration_s
 
     def render(self, span: Span, out: F32) -> None:

@@ -33,7 +33,7 @@ HARMONICS = np.array(
 """The chorus, from below: multiples of the root that are tones of the scale."""
 
 _BEATS = (1.0, 1.0, 1.0, 1.0, 2.5)
-_REST_BEATS = 4.0
+_REST_BEATS = 6.0
 _CRYSTAL_RATIO = np.array([1.0, 2.0, 3.0, 4.0, 5.404, 6.71, 8.933])  # a crystal at ease: tuned, then a bar's
 _CRYSTAL_WEIGHT = np.array([1.0, 0.34, 0.2, 0.16, 0.1, 0.08, 0.05])
 
@@ -145,13 +145,13 @@ class SymphonyRule(Sustain):
         self._free_frame = beat.frame + round(rounds_beats * beat_s * span.rate_hz)
 
     def _octave(self, tone: Event, span: Span) -> Iterator[Event]:
-        """The answer to the tree: the octave, in three registers at once."""
-        for octave, side in ((3, -0.4), (4, 0.4), (5, 0.0)):
+        """The answer to the tree: the octave, in two registers at once."""
+        for octave, side in ((4, -0.4), (5, 0.4)):
             yield Event(
                 tone.frame,
                 "octave",
                 pitch_hz=self._tuning.hz(0, octave),
-                level_db=-8.0 - 3.0 * (octave - 3),
+                level_db=-9.0 - 3.0 * (octave - 4),
                 duration_s=span.at("octave_s", tone.frame),
                 rule="answer",
                 follows=tone,
