@@ -25,18 +25,19 @@ from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, 
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
 from resonance.dsp.chaos import feedback_fm, lorenz
 from resonance.dsp.curves import drift, glide_coefficient, levels
-from resonance.dsp.filters import BAND, HIGH, svf
+from resonance.dsp.filters import BAND, HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.noise import white
 from resonance.units import db, hz, part
 
-# Degrees above the root's octave 1, and above its octave 4: shadow rubs a second, light is a pure chord.
-_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 2, 4, 7, 9)
-_SHADOW_OCTAVE, _LIGHT_OCTAVE = 1, 4
+# Degrees above the root's octave 1, and above its octave 3: shadow rubs a second, light is a pure chord.
+_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 4, 7, 9, 11, 14, 16)
+_SHADOW_OCTAVE, _LIGHT_OCTAVE = 1, 3
 _TURN = 0.75  # Lorenz's own time for a turn of a wing, see `dsp.chaos.lorenz`
 _CROSSED = 0.1  # how far onto the other wing it must be to have crossed over: a near miss is none
 _CROSSES_S = 0.16
-_SHADOW_WIND_HZ, _LIGHT_WIND_HZ = 190.0, 5200.0
+_UNREST_HZ = 0.4  # how often its pace changes, so that no wing is circled like a clock
+_SHADOW_WIND_HZ, _LIGHT_WIND_HZ = 210.0, 3900.0
 _MONO_BELOW_HZ = 120.0
 
 
@@ -46,7 +47,7 @@ class Storm(Patch):
 
     send_db: float = db(-12.0, -120.0, 12.0, "level sent to the shared space")
     turns_hz: float = hz(0.55, 0.02, 4.0, "turns of a wing a second: it crosses over every two or three")
-    chaos: float = part(0.6, "how far the tones are torn, at most: 0 stays pure")
+    chaos: float = part(0.45, "how far the tones are torn, at most: 0 stays pure")
     wind: float = part(0.5, "the noise, bright on one wing and dark on the other")
 
 
@@ -57,13 +58,19 @@ class Weather:
         rng = setting.stream("weather", frame)
         self._place = np.array([1.0, 1.0, 25.0]) + rng.uniform(-3.0, 3.0, 3)
         self._wing = np.array([1.0, 1.0]) * math.copysign(1.0, self._place[0])
+        self._key = setting.key("unrest")
+        self._unrest_phase = 100.0 * rng.random(1)
+        self._unrest = np.empty((MAX_STEPS + 1, 1))
         self._path = np.empty((MAX_STEPS + 1, 3))
         self._wings = np.empty((MAX_STEPS + 1, 2))
 
     def advance(self, span: Span) -> tuple[F64, F64, F64]:
         """On the steps' borders: which wing, -1 or 1; the same, crossed over smoothly; and chaos, 0 to 1."""
         path, wings = self._path[: span.steps + 1], self._wings[: span.steps + 1]
-        lorenz(self._place, _TURN * span["turns_hz"] * (0.6 + 0.6 * span.tension) * span.step_s, path)
+        unrest = self._unrest[: span.steps + 1]
+        drift(self._key, self._unrest_phase, np.full_like(unrest, _UNREST_HZ * span.step_s), unrest)
+        turns_hz = span["turns_hz"] * (0.6 + 0.6 * span.tension) * np.exp2(1.3 * unrest[:, 0])
+        lorenz(self._place, _TURN * turns_hz * span.step_s, path)
         crossing = glide_coefficient(_CROSSES_S, span.rate_hz)
         crossings(self._wing, path[:, 0], 0.12 * (span.valence - 0.5), crossing, wings)
         chaos = np.clip(0.3 + 0.4 * span.tension + 0.8 * path[:, 2], 0.0, 1.0)
@@ -126,7 +133,7 @@ class StormVoice(Voice):
         light_hz = [setting.tuning.hz(degree, _LIGHT_OCTAVE) for degree in _LIGHT]
         self._tones = {
             "shadow": (np.array(shadow_hz), 0.30 * np.array([1.0, 0.8, 0.6, 0.4])),
-            "light": (np.array(light_hz), 0.17 * np.array([1.0, 0.9, 0.8, 0.6, 0.5])),
+            "light": (np.array(light_hz), 0.19 * np.array([0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.8])),
         }
         self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
         self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
@@ -138,6 +145,7 @@ class StormVoice(Voice):
         self._phase = {name: rng.random(len(tones[0])) for name, tones in self._tones.items()}
         self._memory = {name: np.zeros((2, len(tones[0]))) for name, tones in self._tones.items()}
         self._filters = {name: np.zeros((2, 2)) for name in ("shadow", "light", "wind")}
+        self._lids = {name: np.zeros((2, 2)) for name in self._filters}
         self._lows = np.zeros(2)
         return math.inf
 
@@ -147,17 +155,25 @@ class StormVoice(Voice):
         pace = np.full_like(curve, 0.35 * span.step_s) * (0.6 + 0.8 * span.tension)[:, None]
         drift(self._keys["curves"], self._curve_phase, pace, curve)
         light, gust = 0.5 + 0.5 * wing, 1.0 - wing**2
-        loud = levels(-9.0 + 12.0 * span.energy)
+        loud = levels(-12.5 + 12.0 * span.energy)
         n = len(_SHADOW)
-        shadow_centre = (230.0 + 260.0 * chaos) / span.rate_hz
-        self._tone("shadow", span, chaos, (1.0 - light) * loud, curve[:, : 2 * n], BAND, shadow_centre, out)
-        light_floor = np.full(span.steps + 1, 620.0 / span.rate_hz)
-        self._tone("light", span, chaos, light * loud, curve[:, 2 * n : -1], HIGH, light_floor, out)
+        lid_hz = 360.0 * (1.0 + 1.5 * chaos)
+        self._tone("shadow", span, chaos, (1.0 - light) * loud, curve[:, : 2 * n], (BAND, 170.0), lid_hz, out)
+        lid_hz = 4400.0 + 800.0 * chaos
+        self._tone("light", span, chaos, light * loud, curve[:, 2 * n : -1], (HIGH, 400.0), lid_hz, out)
         self._wind(span, light, chaos, gust, loud, curve[:, -1], out)
         mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, out)
 
     def _tone(
-        self, name: str, span: Span, chaos: F64, loud: F64, curve: F64, mode: int, cutoff: F64, out: F32
+        self,
+        name: str,
+        span: Span,
+        chaos: F64,
+        loud: F64,
+        curve: F64,
+        floor: tuple[int, float],
+        lid_hz: F64,
+        out: F32,
     ) -> None:
         """Adds one wing's tones, each breathing and leaning on its own, more torn the more chaos there is."""
         tone_hz, weight = self._tones[name]
@@ -179,9 +195,11 @@ class StormVoice(Voice):
             (level * np.sin(angle)).astype(np.float32),
             x,
         )
-        both = np.ones(2)
+        # Fed back sines carry DC and all heights: a floor and a lid keep each wing in its own.
+        mode, floor_hz = floor
         q = np.full((span.steps + 1, 2), 0.7)
-        svf(self._filters[name], cutoff[:, None] * both, q, mode, x, x)
+        svf(self._filters[name], np.full_like(q, floor_hz / span.rate_hz), q, mode, x, x)
+        svf(self._lids[name], (lid_hz / span.rate_hz)[:, None] * np.ones(2), q, LOW, x, x)
         out += x
 
     def _wind(self, span: Span, light: F64, chaos: F64, gust: F64, loud: F64, wander: F64, out: F32) -> None:
@@ -193,9 +211,13 @@ class StormVoice(Voice):
         both = np.ones(2)
         q = np.full((span.steps + 1, 2), 1.1)
         svf(self._filters["wind"], centre[:, None] * both, q, BAND, x, x)
+        lid = np.minimum(centre * (2.4 - 0.4 * light), 0.45)
+        svf(self._lids["wind"], lid[:, None] * both, 0.64 * q, LOW, x, x)
         # As loud wherever the band lies, tilted a little to the low.
         even = np.minimum(0.07 / np.sqrt(centre), 1.2) * (1.3 - 0.8 * light)
-        level = span["wind"] * loud * even * (0.08 + 0.92 * chaos**1.5 + 0.9 * gust)
+        level = (
+            span["wind"] * loud * even * (0.05 + 0.3 * light + (0.7 - 0.3 * light) * chaos**1.5 + 0.5 * gust)
+        )
         ramped(x, 0.8 * level, out)
 
     def _silent(self, frames: int) -> F32:
