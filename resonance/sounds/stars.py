@@ -235,7 +235,7 @@ class StarsVoice(Voice):
     def _swell(self, span: Span, wave: F64, trough: F64, loud: F64, gray: F64, curve: F64, out: F32) -> None:
         """The sea under the stars: low tones and a wash, on the same waves."""
         crest = trough[:, None] + (1.0 - trough[:, None]) * _crest(wave[:, None] - 0.08 * self._sea_side)
-        level = loud[:, None] * self._sea_weight * crest * (1.0 - 0.7 * gray[:, None])
+        level = loud[:, None] * self._sea_weight * crest * (1.0 - 0.95 * gray[:, None])
         angle = np.pi / 4.0 * (1.0 + self._sea_side)
         cycles = np.broadcast_to(self._sea_hz / span.rate_hz, level.shape) * 2.0 ** (-0.4 * gray[:, None])
         left = (level * np.cos(angle)).astype(np.float32)
@@ -245,11 +245,12 @@ class StarsVoice(Voice):
         noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
         white(int(self._surf_key), span.start, noise)
         crest = _crest(wave + 0.04)
-        # Drowning, the wash opens into the hiss of overexposed light.
-        centre = (480.0 + 500.0 * crest + 120.0 * curve[:, 1]) / span.rate_hz
+        # Drowning, the wash opens into the hiss of overexposed light: wide enough to pierce any fog.
+        centre = (480.0 + 500.0 * crest + 120.0 * curve[:, 1]) * 4.0**gray / span.rate_hz
         two = np.ones((span.steps + 1, 2))
-        svf(self._surf_filters[0], centre[:, None] * two, 0.7 * two, BAND, noise, noise)
-        cutoff = np.minimum(2.0 * centre * 2.0 ** (3.2 * gray), 0.45)
+        q = 0.7 - 0.5 * gray
+        svf(self._surf_filters[0], centre[:, None] * two, q[:, None] * two, BAND, noise, noise)
+        cutoff = np.minimum(2.0 * centre * 3.0**gray, 0.45)
         svf(self._surf_filters[1], cutoff[:, None] * two, 0.6 * two, LOW, noise, noise)
         ramped(noise, 0.16 * loud * (trough + (1.0 - trough) * crest), out)
 

@@ -70,6 +70,16 @@ def test_they_drown_in_doubt(seed: int) -> None:
     assert centroid_hz(last, RATE_HZ) < 0.8 * centroid_hz(first, RATE_HZ)
 
 
+def test_they_drown_in_fog_as_well() -> None:
+    """The dream's fog takes the highs, and with them flatness; the stars' hiss has to pierce it."""
+    fog = "\nfog = { density = [[0, 0], [0.15, 0.1], [0.6, 0.8], [1, 1]] }"
+    text = alone("stars", seconds=LASTS_S[DOUBT], arc=DOUBT + fog, fields="dimming_db = 3")
+    sound = listen(text, 1, only=("stars",)).stems["stars"]
+    quarter = len(sound) // 4
+    assert flatness(sound[-quarter:], RATE_HZ) >= 2.0 * flatness(sound[:quarter], RATE_HZ)
+    assert rms_db(sound[:quarter]) - rms_db(sound[-quarter:]) >= 12.0
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_they_are_roughest_and_brightest_in_agony(seed: int) -> None:
     rough, centroid = torn(AGONY, seed)
