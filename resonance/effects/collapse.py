@@ -16,6 +16,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Setting, Span
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp.curves import levels
 from resonance.dsp.delays import delay_line, recall, remember
 from resonance.units import db, part, semitones
 
@@ -23,11 +24,15 @@ _REACH_S = 12.0
 """How far behind the present the fall can lag; what would fall further is gone."""
 _GONE_S = 0.6
 _LET_GO_S = 0.4
+_TAKES_HOLD_S = 0.3
 _TURN = 0.01
 """The weight has turned when it has come back by this much: curves may tremble by less."""
 
-_DELAY, _TURNING, _SINKING, _FALLING = range(4)
-_AT_REST = (0.0, 0.0, 1.0, 1.0)
+_LATE = 2.5
+"""By ear: the level falls later than the pitch, so that the fall is heard."""
+
+_DELAY, _TURNING, _SINKING, _FALLING, _HOLD = range(5)
+_AT_REST = (0.0, 0.0, 1.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class CollapsePatch:
 
     weight: float = part(0.0, "how heavy it is; at 0 nothing is touched, to the bit")
     fall_st: float = semitones(30.0, 0.0, 60.0, "how far pitch and time have slowed under the full weight")
-    floor_db: float = db(-66.0, -120.0, 0.0, "the level that is left under the full weight")
+    floor_db: float = db(-46.0, -120.0, 0.0, "the level that is left under the full weight")
 
 
 class Collapse:
@@ -65,7 +70,7 @@ class Collapse:
         _fall(self._state, weight, speed, span.step_s, delay, falling)
         late = self._late[: 2 * span.frames].reshape(2, span.frames)
         recall(self._line, self._position, delay * span.rate_hz, late)
-        level = 10.0 ** (span["floor_db"] * weight**1.5 / 20.0)
+        level = levels(span["floor_db"] * weight**_LATE)
         _sink(weight, level, falling, late, x)
         self._position += span.frames
 
@@ -75,7 +80,8 @@ def _fall(state: F64, weight: F64, speed: F64, step_s: float, delay: F64, fallin
     """Writes how late the fall is heard, in seconds, and how much it is heard rather than the present.
 
     `weight` and `speed` (of time, 1 as it is) are (steps + 1,), and so are `delay` and `falling`. `state` is
-    the delay, the weight's last turning point, whether it sinks (1) or is let go (0), and the share falling.
+    the delay, the weight's last turning point, whether it sinks (1) or is let go (0), the share falling,
+    and how firm the hold on it is: where a weight sets in at once, the pitch still does not jump.
     """
     for step in range(weight.size):
         delay[step] = state[_DELAY]
@@ -94,9 +100,13 @@ def _fall(state: F64, weight: F64, speed: F64, step_s: float, delay: F64, fallin
             if state[_DELAY] > 0.0:
                 state[_DELAY] = 0.0
             elif now == 0.0 or now > state[_TURNING] + _TURN:
-                state[_SINKING], state[_TURNING], state[_FALLING] = 1.0, now, 1.0
+                state[_SINKING], state[_TURNING], state[_FALLING], state[_HOLD] = 1.0, now, 1.0, 0.0
             continue
-        slower = 1.0 - 0.5 * (speed[step] + speed[step + 1])
+        if state[_SINKING] == 1.0 and now == 0.0 and state[_DELAY] == 0.0:
+            state[_HOLD] = 0.0
+            continue
+        state[_HOLD] = min(1.0, state[_HOLD] + step_s / _TAKES_HOLD_S)
+        slower = state[_HOLD] * (1.0 - 0.5 * (speed[step] + speed[step + 1]))
         state[_DELAY] = min(state[_DELAY] + step_s * slower, _REACH_S)
         if state[_SINKING] == 0.0:
             state[_FALLING] = max(0.0, state[_FALLING] - step_s / _LET_GO_S)

@@ -97,7 +97,7 @@ def test_time_slows_with_it():
 
 def test_it_sinks_into_near_silence_and_into_one_point():
     y = collapsed(noise(5), SINKS)
-    assert rms_db(between(y, 6.2, 8.0)) < rms_db(between(y, 0.0, 1.0)) - 60.0
+    assert rms_db(between(y, 6.2, 8.0)) < rms_db(between(y, 0.0, 1.0)) - 40.0
     assert stereo_correlation(between(y, 0.0, 1.0)) < 0.1
     assert stereo_correlation(between(y, 6.2, 8.0)) > 0.99
 
@@ -117,4 +117,4 @@ def test_what_comes_after_is_heard_at_its_own_pitch():
 def test_what_falls_too_long_is_gone_and_nothing_breaks():
     y = collapsed(noise(6), np.ones(STEPS + 1), fall_st=60.0)
     assert np.isfinite(y).all()
-    assert rms_db(between(y, 1.0, 12.0)) < -70.0
+    assert rms_db(between(y, 1.0, 12.0)) < -60.0
