@@ -117,7 +117,7 @@ def _impulses(key: np.uint64, start: int, density: F64, out: F32) -> None:
             sound[i] = sound[i] if chance < density[step] + slope * i else np.float32(0.0)
 
 
-def white(key: int, start: int, out: F32) -> None:
+def white(key: int | np.uint64, start: int, out: F32) -> None:
     """Writes white noise to `out` (lanes, frames): uniform from -1 to 1, so 4.8 dB under full scale.
 
     `key` is any 64-bit number, `start` the absolute frame of the block, a multiple of 64. Every lane, and
@@ -131,7 +131,7 @@ def pink_state(lanes: int) -> F64:
     return np.zeros((len(_PINK_POLES) + 1, lanes))
 
 
-def pink(state: F64, key: int, start: int, out: F32) -> None:
+def pink(state: F64, key: int | np.uint64, start: int, out: F32) -> None:
     """Writes pink noise to `out` (lanes, frames): as much in every octave, and as loud as `white`.
 
     `state` from `pink_state`; `key` and `start` as for `white`. It falls by 3 dB an octave from 0.0001 cycles
@@ -147,7 +147,7 @@ def brown_state(lanes: int, rate_hz: float) -> F64:
     return state
 
 
-def brown(state: F64, key: int, start: int, out: F32) -> None:
+def brown(state: F64, key: int | np.uint64, start: int, out: F32) -> None:
     """Writes brown noise to `out` (lanes, frames): 6 dB an octave down from 10 Hz on, as loud as `white`.
 
     `state` from `brown_state`; `key` and `start` as for `white`. It peaks at about four times its RMS.
@@ -155,7 +155,7 @@ def brown(state: F64, key: int, start: int, out: F32) -> None:
     _brown(state, np.uint64(key), start, out)
 
 
-def impulses(key: int, start: int, density: F64, out: F32) -> None:
+def impulses(key: int | np.uint64, start: int, density: F64, out: F32) -> None:
     """Writes crackle to `out` (frames,): single impulses at random times, uniform from -1 to 1.
 
     `density` (steps + 1,) is their mean number a frame; `key` and `start` as for `white`.

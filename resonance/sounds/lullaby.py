@@ -6,7 +6,7 @@ tone to tone; their vibrato sets in late and wanders. A little breath goes throu
 
 What it follows: the heart sets the pace, two beats a tone; valence opens the vowels; tension leans the tones.
 
-Source: formants of Peterson & Barney 1952 and Klatt 1980; vibrato of 4.5 to 5.5 a second and its late onset,
+Source: vibrato of 4.5 to 5.5 a second and its late onset,
 Sundberg 1987, The Science of the Singing Voice, ch. 8.
 """
 
@@ -24,17 +24,12 @@ from resonance.dsp.curves import drift
 from resonance.dsp.filters import formants
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
+from resonance.dsp.vowels import LOW, formants_at, sung
 from resonance.generate import theme
 from resonance.generate.onsets import Onsets
 from resonance.tuning import strained_hz
 from resonance.units import cents, count, hz, part, seconds
 
-# u, o, a: three open vowels of a low voice, formants and bandwidths in hertz, levels in decibels.
-_VOWEL_HZ = np.array(
-    [[330.0, 730, 2250, 2900, 3500], [460.0, 880, 2450, 2950, 3600], [680.0, 1130, 2500, 3050, 3700]]
-)
-_VOWEL_DB = np.array([[0.0, -9, -34, -36, -44], [0.0, -6, -29, -32, -40], [0.0, -3, -22, -26, -36]])
-_BANDWIDTH_HZ = np.array([70.0, 90, 120, 140, 170])
 _TOP_HZ = 3600.0
 _GLIDE_S = 0.16
 _SINGERS = 3
@@ -118,7 +113,7 @@ class LullabyVoice(Voice):
         self._left = np.cos(np.pi / 4.0 * (1.0 + side))
         self._right = np.sin(np.pi / 4.0 * (1.0 + side))
         self._wander = np.empty((MAX_STEPS + 1, 2 * _SINGERS + 1))
-        self._throat = np.zeros((2, len(_BANDWIDTH_HZ)))
+        self._throat = np.zeros((2, len(LOW.bandwidth_hz)))
         self._air = np.zeros((1, MAX_STEPS * GRID_FRAMES), np.float32)
         self._breath = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
 
@@ -155,11 +150,11 @@ class LullabyVoice(Voice):
         drift(self._key, self._wander_phase, increment, wander)
         loud = self._loudness(age_s) * (1.0 + 0.12 * wander[:, -1])
         vowel = 2.0 * _glided(age_s, self._begins_s, self._vowels)
-        centre_hz, level = _throat(vowel)
+        centre_hz, level = formants_at(LOW, vowel)
 
         pitch_hz = np.exp(_glided(age_s, self._begins_s, np.log(self._pitches_hz)))
         harmonics = len(self._harmonic)
-        heard = _under(pitch_hz[:, None] * self._harmonic, centre_hz, level) * (loud * 0.12)[:, None]
+        heard = sung(LOW, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (loud * 0.12)[:, None]
         heard[:, self._harmonic * self._pitches_hz.max() > 0.45 * self._rate_hz] = 0.0
         cycles = np.empty((span.steps + 1, _SINGERS * harmonics))
         for singer in range(_SINGERS):
@@ -201,7 +196,7 @@ class LullabyVoice(Voice):
         white(self._key, self._age, air)
         breath = self._breath[: span.frames]
         breath.fill(0.0)
-        width = np.broadcast_to(2.5 * _BANDWIDTH_HZ / self._rate_hz, level.shape).copy()
+        width = np.broadcast_to(2.5 * LOW.bandwidth_hz / self._rate_hz, level.shape).copy()
         share = (0.05 * span["breath"] * loud)[:, None]
         formants(self._throat, centre_hz / self._rate_hz, width, level * share, air[0], breath)
         out += breath
@@ -214,21 +209,3 @@ def _glided(age_s: F64, begins_s: F64, values: F64) -> F64:
         x = np.clip((age_s - begin_s + 0.5 * _GLIDE_S) / _GLIDE_S, 0.0, 1.0)
         out += (now - before) * x * x * (3.0 - 2.0 * x)
     return out
-
-
-def _throat(vowel: F64) -> tuple[F64, F64]:
-    """Formants' centres in hertz and linear levels, (n, 5) each, for vowels from 0 (u) over 1 (o) to 2 (a)."""
-    lower = np.minimum(vowel.astype(int), 1)
-    share = (vowel - lower)[:, None]
-    centre_hz = _VOWEL_HZ[lower] + share * (_VOWEL_HZ[lower + 1] - _VOWEL_HZ[lower])
-    level_db = _VOWEL_DB[lower] + share * (_VOWEL_DB[lower + 1] - _VOWEL_DB[lower])
-    return centre_hz, 10.0 ** (level_db / 20.0)
-
-
-def _under(frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
-    """The level of each harmonic under a throat, on a source that falls by 12 dB an octave above 300 Hz."""
-    total = np.zeros_like(frequency_hz)
-    for formant, width_hz in enumerate(_BANDWIDTH_HZ):
-        away = (frequency_hz - centre_hz[:, formant, None]) / (0.5 * width_hz)
-        total += level[:, formant, None] / np.sqrt(1.0 + away * away)
-    return total / (1.0 + (frequency_hz / 700.0) ** 1.2)

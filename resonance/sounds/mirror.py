@@ -1,0 +1,185 @@
+"""A mirror, vast and starless, reflecting your soul: the piece hears its own past, backwards.
+
+A few seconds of every scene so far come back one after the other, the latest first, each backwards, read by
+long grains that overlap so evenly that time alone is turned. As the score turns it over, its spectrum turns
+too: what was dark comes back as a sheen, what was bright as a murmur.
+
+What it follows: energy hurries from one scene to the next; the score's own field `turned`.
+
+Source: single sideband by a pair of allpass chains, Niemitalo 2001, "Hilbert transform" (yehar.com).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp.filters import HIGH, LOW, svf
+from resonance.dsp.grains import grains
+from resonance.units import db, hz, part, seconds
+
+_GRAIN_S = 1.0
+_HOP_S = 0.5  # half a grain: Hann windows add up to one
+_MOST_GRAINS = 40
+_READY_S = 0.5
+# Squares of the allpasses' coefficients; their two chains are a quarter turn apart from 20 Hz up.
+_REAL = np.array([0.6923878, 0.9360654322959, 0.9882295226860, 0.9987488452737]) ** 2
+_IMAGINARY = np.array([0.4021921162426, 0.8561710882420, 0.9722909545651, 0.9952884791278]) ** 2
+
+
+@dataclass(frozen=True)
+class Mirror(Patch):
+    """The piece's own past, backwards; and, as it turns, bright for dark."""
+
+    send_db: float = db(-9.0, -120.0, 12.0, "level sent to the shared space")
+    reflection_s: float = seconds(7.0, 2.0, 8.0, "how long one scene is reflected, at least energy")
+    turned: float = part(0.0, "how far the spectrum is turned over")
+    axis_hz: float = hz(5600.0, 1000.0, 9000.0, "the frequency that stillness is turned to")
+
+
+class MirrorRule(Rule):
+    """One reflection after the other while the score wants them, the latest scene first."""
+
+    def __init__(self, patch: Mirror, setting: Setting) -> None:
+        self._next = 0
+        self._first = 0
+        self._count = 0
+
+    def events(self, span: Span) -> Iterable[Event]:
+        for step in np.flatnonzero(span.presence[:-1] > 0.0):
+            first = span.start + int(step) * GRID_FRAMES
+            if self._next >= first + GRID_FRAMES:
+                continue
+            frame = max(self._next, first)
+            if frame > self._next:
+                self._first, self._count = frame, 0
+            hurry = 1.0 - 0.45 * float(np.clip((span.energy[step] - 0.5) / 0.4, 0.0, 1.0))
+            lasts_s = float(span["reflection_s"][step]) * hurry
+            self._next = frame + round((lasts_s - _HOP_S) * span.rate_hz)
+            yield Event(
+                frame,
+                "reflection",
+                duration_s=lasts_s,
+                rule="mirror",
+                detail={"which": self._count, "before": self._first},
+            )
+            self._count += 1
+
+
+class MirrorVoice(Voice):
+    """One scene, reflected."""
+
+    voices: ClassVar[int] = 3
+    reflects: ClassVar[bool] = True
+
+    def __init__(self, patch: Mirror, setting: Setting) -> None:
+        self._past = setting.past
+        self._rate_hz = setting.rate_hz
+        self._begin = np.zeros(_MOST_GRAINS, np.int64)
+        self._length = np.zeros(_MOST_GRAINS, np.int64)
+        self._position = np.zeros(_MOST_GRAINS)
+        self._backwards = np.full(_MOST_GRAINS, -1.0)
+        self._attack = np.full(_MOST_GRAINS, np.float32(0.5))
+        self._level = np.ones(_MOST_GRAINS, np.float32)
+        self._turn = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._chains = np.zeros((2, 2, 4, 5))
+        self._before = np.zeros((2, 2))
+        self._after = np.zeros((2, 2))
+
+    def start(self, event: Event, span: Span) -> float:
+        self._age = 0
+        for state in (self._chains, self._before, self._after):
+            state.fill(0.0)
+        self._length.fill(0)
+        kept = self._past.kept if self._past is not None else {}
+        # What came after the mirror appeared is not reflected: it would reflect itself.
+        before = int(event.detail.get("before", event.frame)) - _READY_S * self._rate_hz
+        ready = [audio for frame, audio in kept.values() if frame <= before]
+        if not ready:
+            self._source: F32 = np.zeros((2, 2 * GRID_FRAMES), np.float32)
+            return 0.0
+        # The latest scene first, then ever further back, and round again.
+        self._source = ready[-1 - int(event.detail.get("which", 0)) % len(ready)]
+        frames = self._source.shape[1] // 2
+        lasts_s = min(event.duration_s or 4.0, frames / self._rate_hz - 0.1)
+        n = int((lasts_s - _GRAIN_S) / _HOP_S) + 1
+        hop = round(_HOP_S * self._rate_hz)
+        self._begin[:n] = hop * np.arange(n)
+        self._length[:n] = 2 * hop
+        self._position[:n] = frames - 32 - self._begin[:n]
+        return lasts_s
+
+    def render(self, span: Span, out: F32) -> None:
+        grains(
+            self._begin,
+            self._length,
+            self._position,
+            self._backwards,
+            self._attack,
+            self._level,
+            self._level,
+            self._source,
+            self._age,
+            out,
+        )
+        turned = span["turned"]
+        if turned.any():
+            self._turned_over(span, turned, out)
+        self._age += span.frames
+
+    def _turned_over(self, span: Span, turned: F64, out: F32) -> None:
+        """Crossfades to the sound with its spectrum turned over: softened where all the lows now lie."""
+        both = np.ones(2)
+        turn = self._turn[: 2 * span.frames].reshape(2, span.frames)
+        flat = np.full((span.steps + 1, 2), math.sqrt(0.5))
+        svf(self._before, np.full((span.steps + 1, 2), 220.0 / span.rate_hz), flat, HIGH, out, turn)
+        _sideband(self._chains, span["axis_hz"] / span.rate_hz, self._age, turn)
+        svf(self._after, 0.55 * span["axis_hz"][:, None] / span.rate_hz * both, flat, LOW, turn, turn)
+        _crossfade(turned, turn, out)
+
+
+@kernel
+def _sideband(chains: F64, axis: F64, age: int, x: F32) -> None:
+    """Turns the spectrum of `x` (2, frames) over, in place: what was at f comes to lie at axis - f.
+
+    `chains` (2, 2, 4, 5) is state: channel, real or imaginary chain, allpass, its two inputs and outputs
+    before and, in the first, what the chain came to. `axis` (steps + 1,) in cycles a frame is taken from the
+    span's first border: it is not to move while it sounds.
+    """
+    for channel in range(2):
+        for i in range(x.shape[1]):
+            real = _chain(chains[channel, 0], _REAL, x[channel, i])
+            late = chains[channel, 0, 0, 4]
+            chains[channel, 0, 0, 4] = real
+            imaginary = _chain(chains[channel, 1], _IMAGINARY, x[channel, i])
+            turn = 2.0 * math.pi * ((axis[0] * (age + i)) % 1.0)
+            x[channel, i] = late * math.cos(turn) - imaginary * math.sin(turn)
+
+
+@kernel
+def _chain(state: F64, squares: F64, value: float) -> float:
+    for k in range(4):
+        out = squares[k] * (value + state[k, 2]) - state[k, 0]
+        state[k, 0], state[k, 1] = state[k, 1], value
+        state[k, 2], state[k, 3] = state[k, 3], out
+        value = out
+    return value
+
+
+@kernel
+def _crossfade(share: F64, x: F32, out: F32) -> None:
+    """Moves `out` (2, frames) towards `x` by a share (steps + 1,), in place."""
+    for step in range(out.shape[1] // GRID_FRAMES):
+        slope = (share[step + 1] - share[step]) / GRID_FRAMES
+        for channel in range(2):
+            for i in range(GRID_FRAMES):
+                frame = step * GRID_FRAMES + i
+                out[channel, frame] += np.float32(share[step] + slope * i) * (
+                    x[channel, frame] - out[channel, frame]
+                )
