@@ -44,7 +44,7 @@ class Fire(Patch):
     send_db: float = db(-15.0, -120.0, 12.0, "level sent to the shared space")
     distance_m: float = metres(3.0, 0.5, 2000.0, "how far away it is")
     kindle_s: float = seconds(1.5, 0.1, 30.0, "how long it glows before it catches, at least")
-    flare_db: float = db(11.0, 0.0, 20.0, "how far the flare stands over the burning after it")
+    flare_db: float = db(9.0, 0.0, 20.0, "how far the flare stands over the burning after it")
     flare_s: float = seconds(1.6, 0.2, 10.0, "how long the flare takes to sink")
     snap_hz: float = hz(11.0, 0.0, 40.0, "how often it snaps, on average")
     roar: float = part(0.5, "the low noise of the flames")
@@ -193,7 +193,7 @@ class FireVoice(Voice):
         burnt_s = self._catching.burnt_s(span)
         caught = np.clip(burnt_s / _CATCHES_S, 0.0, 1.0)
         flare = np.exp(-np.maximum(burnt_s - _CATCHES_S, 0.0) / span["flare_s"]) * (burnt_s >= 0.0)
-        strength_db = -5.0 + 11.0 * span.energy + span["flare_db"] * flare
+        strength_db = -6.0 + 9.0 * span.energy + span["flare_db"] * flare
         loud = caught * caught * (3.0 - 2.0 * caught) * 10.0 ** (strength_db / 20.0)
         lapping = (0.62 + 0.55 * curve[:, :2]) * (1.0 + 0.35 * curve[:, 2:4])
         both = 0.5 * (lapping[:, 0] + lapping[:, 1])
@@ -216,4 +216,4 @@ class FireVoice(Voice):
         for side in range(2):
             impulses(int(self._keys["crackle"]) + side, span.start, density, noise[side])
         self._band(3, 2300.0 * 2.0 ** (1.4 * curve[:, 4]), 1.1, BAND, noise)
-        ramped(noise, 2.4 * span["crackle"] * loud * (0.8 + 0.5 * curve[:, 3]), out)
+        ramped(noise, 1.7 * span["crackle"] * loud * (0.8 + 0.5 * curve[:, 3]), out)
