@@ -31,6 +31,7 @@ _OCTAVES = (2, 3, 4, 5, 6, 7)
 _MONO_BELOW_HZ = 120.0
 _FARTHEST_DB = 40.0  # how far it has sunk when it lets go for good
 _LETS_GO = 0.88  # from where on the last of it fades out altogether
+_MOST_OF_ROOT = 0.36  # no strand drifts up by more of the root's frequency
 _BLOOM_S = 0.6  # by ear: it rises out of the impact, and does not blur it
 
 
@@ -69,6 +70,8 @@ class FallVoice(Voice):
         out = rng.uniform(0.1, 1.0, (2, self._n))
         out[1] = np.where(np.abs(out[0] - out[1]) < 0.25, (out[0] + 0.45) % 0.9 + 0.1, out[1])
         self._out = np.where(self._mono, 0.0, out).reshape(-1)
+        # Or it would come near the next harmonic's place, and be taken for that, sinking.
+        self._most_cents = np.tile(1200.0 * np.log2(1.0 + _MOST_OF_ROOT * root_hz / self._tone_hz), 2)
         lean = rng.uniform(0.9, 1.0, self._n)
         angle = np.pi / 4.0 * (1.0 + np.where(self._mono, 0.0, lean))
         self._far, self._near = np.sin(angle), np.cos(angle)

@@ -31,14 +31,14 @@ from resonance.dsp.noise import white
 from resonance.units import db, hz, part
 
 # Degrees above the root's octave 1, and above its octave 3: shadow rubs a second, light is a pure chord.
-_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 4, 7, 9, 11, 14, 16)
+_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 4, 7, 9, 11, 14, 16, 18)
 _SHADOW_OCTAVE, _LIGHT_OCTAVE = 1, 3
 _TURN = 0.75  # Lorenz's own time for a turn of a wing, see `dsp.chaos.lorenz`
 _CROSSED = 0.1  # how far onto the other wing it must be to have crossed over: a near miss is none
 _CROSSES_S = 0.16
 _UNREST_HZ = 0.4  # how often its pace changes, so that no wing is circled like a clock
 _SHADOW_WIND_HZ, _LIGHT_WIND_HZ = 210.0, 3900.0
-_MONO_BELOW_HZ = 120.0
+_MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class StormVoice(Voice):
         light_hz = [setting.tuning.hz(degree, _LIGHT_OCTAVE) for degree in _LIGHT]
         self._tones = {
             "shadow": (np.array(shadow_hz), 0.30 * np.array([1.0, 0.8, 0.6, 0.4])),
-            "light": (np.array(light_hz), 0.19 * np.array([0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.8])),
+            "light": (np.array(light_hz), 0.18 * np.array([0.5, 0.6, 0.7, 0.9, 0.9, 0.9, 0.9, 0.8])),
         }
         self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
         self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
@@ -159,7 +159,7 @@ class StormVoice(Voice):
         n = len(_SHADOW)
         lid_hz = 360.0 * (1.0 + 1.5 * chaos)
         self._tone("shadow", span, chaos, (1.0 - light) * loud, curve[:, : 2 * n], (BAND, 170.0), lid_hz, out)
-        lid_hz = 4400.0 + 800.0 * chaos
+        lid_hz = np.full(span.steps + 1, 4600.0)
         self._tone("light", span, chaos, light * loud, curve[:, 2 * n : -1], (HIGH, 400.0), lid_hz, out)
         self._wind(span, light, chaos, gust, loud, curve[:, -1], out)
         mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, out)
@@ -181,7 +181,9 @@ class StormVoice(Voice):
         swell, lean = curve[:, :n], curve[:, n:]
         bend_cents = 24.0 * span.tension[:, None] * lean
         cycles = tone_hz / span.rate_hz * np.exp2(bend_cents / 1200.0)
-        feedback = span["chaos"][:, None] * chaos[:, None] * (1.0 + 0.5 * swell)
+        # The higher a tone the less of this turns it to noise.
+        torn = span["chaos"] * chaos * (1.0 if name == "shadow" else 0.75)
+        feedback = torn[:, None] * (1.0 + 0.5 * swell)
         # Torn tones fill the band and would drown the clear ones: what is purer is louder.
         level = (loud * (1.0 - 0.35 * chaos))[:, None] * weight * levels(7.0 * swell)
         angle = np.pi / 4.0 * (1.0 + 1.6 * np.clip(lean, -0.6, 0.6))
@@ -216,7 +218,10 @@ class StormVoice(Voice):
         # As loud wherever the band lies, tilted a little to the low.
         even = np.minimum(0.07 / np.sqrt(centre), 1.2) * (1.3 - 0.8 * light)
         level = (
-            span["wind"] * loud * even * (0.05 + 0.3 * light + (0.7 - 0.3 * light) * chaos**1.5 + 0.5 * gust)
+            span["wind"]
+            * loud
+            * even
+            * (0.05 + 0.27 * light + (0.7 - 0.35 * light) * chaos**1.5 + 0.5 * gust)
         )
         ramped(x, 0.8 * level, out)
 

@@ -1,0 +1,117 @@
+"""Row 29 of the dream map: one impact, then thousands of shards of glass, falling in number."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from listening import Heard, alone, listen
+from scipy.signal import butter, sosfilt
+
+from resonance.analysis.measures import band_level_db, envelope_db, stereo_correlation
+
+FALL = "valence = 0.5\nenergy = [[0, 0.9], [0.4, 0.0], [1, 0]]\ntension = [[0, 0.9], [0.4, 0.0], [1, 0]]"
+SCORE = f"""format = 1
+title = "t"
+about = "t"
+[[scene]]
+name = "mirror"
+length = 1
+energy = 0.8
+sounds = []
+[[scene]]
+name = "fall"
+length = 8
+crossfade = 0.05
+{FALL}
+sounds = ["shatter"]
+"""
+RATE_HZ = 48_000.0
+
+
+def shatter(seed: int) -> Heard:
+    return listen(SCORE, seed, only=("shatter",))
+
+
+def shards_s(heard: Heard) -> np.ndarray:
+    """When they land, from the impact on."""
+    (impact,) = heard.of("shatter", "impact")
+    shards = heard.of("shatter", "shard")
+    assert all(shard.follows is impact and not shard.sounds for shard in shards)
+    return np.array([(shard.frame - impact.frame) / heard.rate_hz for shard in shards])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_it_breaks_once_and_at_once(seed: int) -> None:
+    heard = shatter(seed)
+    (impact,) = heard.of("shatter", "impact")
+    # A step is 64 frames: presence rises from 0 within the first.
+    assert impact.frame == pytest.approx(RATE_HZ, abs=64)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_over_a_thousand_shards_fall_in_number(seed: int) -> None:
+    at_s = shards_s(shatter(seed))
+    assert np.count_nonzero(at_s < 3.0) > 1000
+    counts = np.histogram(at_s, np.arange(0.0, 4.1, 0.5))[0]
+    assert counts[0] > 4 * counts[3] > 12 * counts[-1]
+    assert np.all(np.diff(counts) < 0.2 * counts[:-1] + 10)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_three_hundred_are_heard_apart(seed: int) -> None:
+    """In the sixth of an octave that it rings in, a shard stands 6 dB over the 4 ms before it."""
+    heard = shatter(seed)
+    stem = heard.stems["shatter"].astype(float)
+    shards = heard.of("shatter", "shard")
+    pitch_hz = np.array([shard.pitch_hz for shard in shards])
+    at_s = np.array([heard.time_s(shard) for shard in shards])
+    edges_hz = np.geomspace(1400.0, 16_500.0, 22)
+    wide = round(0.004 * RATE_HZ)
+    apart = 0
+    for low_hz, high_hz in pairwise(edges_hz):
+        band = butter(3, [low_hz, high_hz], "band", fs=RATE_HZ, output="sos")
+        energy = np.cumsum((sosfilt(band, stem, axis=0) ** 2).sum(axis=1))
+        last_s = -1.0
+        for begin_s in np.sort(at_s[(pitch_hz >= low_hz) & (pitch_hz < high_hz) & (at_s < 4.0)]):
+            begin = round(begin_s * RATE_HZ)
+            before = energy[begin] - energy[begin - wide]
+            # Half a millisecond on: its attack, and the filter's.
+            after = energy[begin + wide + 24] - energy[begin + 24]
+            if after > 4.0 * before and after / wide > 1e-6 and begin_s - last_s > 0.004:
+                apart += 1
+                last_s = begin_s
+    assert apart >= 300
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_it_reaches_from_the_ground_to_the_top_of_hearing(seed: int) -> None:
+    stem = shatter(seed).stems["shatter"][48_000:72_000]
+    bands_hz = 40.0 * 2.0 ** np.arange(9)
+    levels_db = [band_level_db(stem, RATE_HZ, low_hz, 2.0 * low_hz) for low_hz in bands_hz[:-1]]
+    assert min(levels_db) > max(levels_db) - 30.0
+    assert band_level_db(stem, RATE_HZ, 10_000.0, 18_000.0) > max(levels_db) - 30.0
+
+
+def test_it_is_loud_and_does_not_startle() -> None:
+    stem = shatter(1).stems["shatter"]
+    assert 0.2 < np.abs(stem).max() < 0.95
+    rise_db = envelope_db(stem[48_000:52_800], RATE_HZ, 0.002)
+    assert np.argmax(rise_db > rise_db.max() - 6.0) * 0.002 >= 0.008
+
+
+def test_shards_fly_out_to_both_sides() -> None:
+    stem = shatter(1).stems["shatter"]
+    assert abs(stereo_correlation(stem[2 * 48_000 : 4 * 48_000])) < 0.3
+    heard = shatter(1)
+    pan = np.array([shard.detail["pan"] for shard in heard.of("shatter", "shard")])
+    assert np.mean(pan < -0.5) > 0.15 < np.mean(pan > 0.5)
+    assert not stem[-48_000:].any()
+
+
+def test_energy_is_the_force_of_the_blow() -> None:
+    def broken(energy: float) -> tuple[float, int]:
+        heard = listen(alone("shatter", seconds=3.0, arc=f"energy = {energy}"), 1, only=("shatter",))
+        return float(np.sqrt(np.mean(heard.stems["shatter"] ** 2))), len(heard.of("shatter", "shard"))
+
+    assert broken(0.9)[0] > 1.6 * broken(0.4)[0]
+    assert broken(0.9)[1] > 1.2 * broken(0.4)[1]
