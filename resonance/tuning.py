@@ -49,7 +49,7 @@ class Tuning:
         return min(reach, key=lambda degree: abs(math.log(self.hz(degree) / frequency_hz)))
 
     def note_hz(self, note: int) -> float:
-        """The pitch that a keyboard's note plays: the degree nearest to its equal-tempered pitch (A4 = 440)."""
+        """The pitch of a keyboard's note: the degree nearest to its equal-tempered pitch (A4 = 440)."""
         return self.hz(self.nearest(440.0 * 2.0 ** ((note - 69) / 12.0)))
 
 

@@ -72,7 +72,7 @@ class Clock:
         self._rides: dict[str, Ride] = {}
         self._constants: dict[float, F64] = {}
         self._borders = (-1, 0)
-        self._times_s = np.zeros(0)
+        self._times_s: F64 = np.zeros(0)
 
     @property
     def frame(self) -> int:

@@ -181,7 +181,7 @@ class LullabyVoice(Voice):
         return np.sin(0.5 * np.pi * rise) ** 2 * np.cos(0.5 * np.pi * fall) ** 2 * tone
 
     def _wavering(self, singer: int, span: Span, age_s: F64, wander: F64) -> F64:
-        """How far a singer is off the pitch, in cents: vibrato that comes in late, and the throat's unrest."""
+        """How far a singer is off the pitch, in cents: vibrato that comes in late, and unrest."""
         rate_hz = span["vibrato_hz"] * (1.0 + 0.12 * wander[:, singer]) * (0.94 + 0.06 * singer)
         turns = np.concatenate(([self._vibrato_phase[singer]], rate_hz[:-1] * span.step_s)).cumsum()
         self._vibrato_phase[singer] = turns[-1]

@@ -13,64 +13,19 @@ import resonance
 from resonance.cli import main
 from resonance.score import ScoreError, schema
 
-BELL = '''"""A bell that hums to itself."""
-
-import math
-from dataclasses import dataclass
-
-import numpy as np
-
-from resonance.contract import Patch, Voice
-from resonance.dsp.partials import sines
-from resonance.units import hz, part
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
-@dataclass(frozen=True)
-class Bell(Patch):
-    """A soft bell, one long tone."""
-
-    pitch_hz: float = hz(330.0, 50.0, 2000.0, "the bell's tone")
-    purity: float = part(0.5, "how little of its octave is heard")
-
-
-class BellVoice(Voice):
-    """The tone and its octave, swaying by chance of its own."""
-
-    voices = 1
-
-    def __init__(self, patch, setting):
-        self.rate_hz = setting.rate_hz
-        self.chance = setting.stream("phases")
-        self.turn = self.chance.random(2)
-        self.phase = np.zeros(2)
-
-    def start(self, event, span):
-        self.phase[:] = self.turn
-        return math.inf
-
-    def render(self, span, out):
-        cycles = span["pitch_hz"][:, None] * np.array([1.0, 2.0]) / self.rate_hz
-        octave = 1.0 - span["purity"]
-        level = 0.1 * span.energy[:, None] * np.stack((np.ones_like(octave), octave), axis=1)
-        level = level.astype(np.float32)
-        sines(self.phase, cycles, level, level, out)
-'''
-SCORE = """format = 1
-title = "Bells"
-about = "a test"
-sounds = ["bell.py"]
-[[scene]]
-name = "only"
-length = 3
-[scene.sounds]
-bell = { pitch_hz = [220, 440] }
-"""
+def shown(page: str, language: str) -> str:
+    """The first block of code in this language that a page of the documentation shows."""
+    return (DOCS / page).read_text().split(f"```{language}\n")[1].split("```")[0]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "bell.py").write_text(BELL)
-    (tmp_path / "bells.toml").write_text(SCORE)
+    """What docs/sound.md shows, saved as it says, but for the length."""
+    (tmp_path / "bell.py").write_text(shown("sound.md", "python"))
+    (tmp_path / "bells.toml").write_text(shown("sound.md", "toml").replace('"1:00"', "3"))
     return tmp_path
 
 
@@ -87,8 +42,9 @@ def test_it_runs_only_when_it_may(folder: Path) -> None:
 
 
 def test_its_declarations_validate_the_score(folder: Path) -> None:
-    (folder / "bells.toml").write_text(SCORE.replace("[220, 440]", "[220, 44000]"))
-    with pytest.raises(ScoreError, match=r"bells\.toml:9: .*bell\.pitch_hz .*between 50 and 2000 Hz"):
+    score = folder / "bells.toml"
+    score.write_text(score.read_text().replace("[220, 440]", "[220, 44000]"))
+    with pytest.raises(ScoreError, match=r"bells\.toml:11: .*bell\.pitch_hz .*between 50 and 2000 Hz"):
         resonance.load(folder / "bells.toml", allow_code=True)
 
 
