@@ -189,7 +189,7 @@ class ShadowVoice(Voice):
             teeth += blow * np.exp(-since / 0.055)
             snap += blow * np.exp(-since / 0.009)
         side = np.full((span.steps + 1, len(_SIDE)), float(bite.detail["pan"])) + 0.3 * _SIDE
-        level = 0.27 * teeth[:, None] * _LEVEL
+        level = 0.22 * teeth[:, None] * _LEVEL
         self._cluster(span, self._cycles(span, curve, float(bite.detail["lift"])), level, side, sound)
         self._rattle(span, curve[:, -1], sound)
         snaps = self._snaps[: span.frames]
