@@ -54,18 +54,24 @@ class Birds(Patch):
 
 
 class BirdsRule(Rule):
-    """A bird from time to time, from either side; its embers follow it."""
+    """A bird as soon as it is welcome, then from time to time, from either side; its embers follow it."""
 
     def __init__(self, patch: Birds, setting: Setting) -> None:
         self._tuning = setting.tuning
         self._flights = Onsets(setting.stream("flights"), regularity=8.0)
         self._rng = setting.stream("flight")
         self._way = 1.0
+        self._greeted = False
 
     def events(self, span: Span) -> Iterable[Event]:
         mood = (0.35 + 0.65 * span.energy) * span.valence * np.clip(1.6 - 2.0 * span.tension, 0.0, 1.0)
         rate_hz = span["flight_hz"] * mood * span.presence
-        for frame in self._flights.due(span.start, rate_hz, span.step_s):
+        frames = self._flights.due(span.start, rate_hz, span.step_s)
+        welcome = np.flatnonzero((rate_hz[:-1] > 0.0) & (span.presence[:-1] >= 0.5))
+        if not self._greeted and welcome.size:
+            self._greeted = True
+            frames.append(span.start + int(welcome[0]) * GRID_FRAMES)
+        for frame in sorted(frames):
             chance = self._rng.random(8)
             sparks = self._rng.random(_SPARKS)
             step = span.step_of(frame)

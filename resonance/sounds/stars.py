@@ -246,13 +246,13 @@ class StarsVoice(Voice):
         white(int(self._surf_key), span.start, noise)
         crest = _crest(wave + 0.04)
         # Drowning, the wash opens into the hiss of overexposed light: wide enough to pierce any fog.
-        centre = (480.0 + 500.0 * crest + 120.0 * curve[:, 1]) * 4.0**gray / span.rate_hz
+        centre = (480.0 + 500.0 * crest + 120.0 * curve[:, 1]) * 3.0**gray / span.rate_hz
         two = np.ones((span.steps + 1, 2))
         q = 0.7 - 0.5 * gray
         svf(self._surf_filters[0], centre[:, None] * two, q[:, None] * two, BAND, noise, noise)
-        cutoff = np.minimum(2.0 * centre * 3.0**gray, 0.45)
+        cutoff = np.minimum(2.0 * centre * 5.0**gray, 0.45)
         svf(self._surf_filters[1], cutoff[:, None] * two, 0.6 * two, LOW, noise, noise)
-        ramped(noise, 0.16 * loud * (trough + (1.0 - trough) * crest), out)
+        ramped(noise, 0.16 * (1.0 - 0.6 * gray) * loud * (trough + (1.0 - trough) * crest), out)
 
     def _seize(self, claw: Event) -> float:
         """Four fingers of five tines, each a torn cluster, drawn down together."""
