@@ -97,7 +97,7 @@ def shards(
     at_s = lands_s[:, None] + np.concatenate((np.zeros((n, 1)), np.cumsum(interval_s, axis=1)), axis=1)
     # Few are loud: sizes of what breaks are skewed. A bounce loses 4 dB or so, and never strikes alike.
     level_db = -2.0 - 20.0 * chance[:, 6] - 1.5 * lands_s
-    level_db = np.where(sings, level_db - 8.0, level_db)
+    level_db = np.where(sings, level_db - 11.0, level_db)
     level_db = level_db[:, None] - 4.0 * np.arange(_BOUNCES) - 6.0 * struck
     out = np.minimum(1.0, 0.45 + 0.4 * at_s)
     side = np.where(chance[:, 7] < 0.5, -1.0, 1.0)
@@ -112,7 +112,7 @@ def shards(
     splinter_hz = 2200.0 * 7.0 ** fine[:, 0]
     broken = Shards(
         at_s=np.concatenate((0.004 + 0.13 * fine[:, 1] ** 1.3, flat(at_s))),
-        level_db=np.concatenate((-9.0 - 14.0 * fine[:, 2], flat(level_db))),
+        level_db=np.concatenate((-11.0 - 14.0 * fine[:, 2], flat(level_db))),
         pan=np.concatenate((1.6 * fine[:, 3] - 0.8, flat(pan))),
         distance_m=np.concatenate((np.full(_SPLINTERS, 2.0), flat(distance_m))),
         modes_hz=np.concatenate(
@@ -244,8 +244,10 @@ class ShatterVoice(Voice):
         n = len(broken.at_s)
         near = 2.0 / broken.distance_m
         weight = rng.uniform(0.35, 1.0, (n, _MODES)) * np.array([1.0, 0.7, 0.5])
+        # What is small is struck as hard: in equal blows the higher rings are the louder ones.
+        bright = (broken.modes_hz / 3000.0) ** 0.45
         air = levels(-0.000_12 * broken.modes_hz * (broken.distance_m[:, None] - 2.0))
-        level = 0.5 * levels(broken.level_db)[:, None] * near[:, None] ** 0.5 * weight * air
+        level = 0.44 * levels(broken.level_db)[:, None] * near[:, None] ** 0.5 * weight * bright * air
         # Each mode a little aside: a shard is a thing with two ends.
         pan = np.clip(broken.pan[:, None] + rng.uniform(-0.12, 0.12, (n, _MODES)), -1.0, 1.0)
         flat = np.ones((1, _MODES))

@@ -31,7 +31,7 @@ from resonance.dsp.noise import white
 from resonance.units import db, hz, part
 
 # Degrees above the root's octave 1, and above its octave 3: shadow rubs a second, light is a pure chord.
-_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 4, 7, 9, 11, 14, 16, 18)
+_SHADOW, _LIGHT = (0, 4, 7, 8), (0, 4, 7, 9, 14, 18)
 _SHADOW_OCTAVE, _LIGHT_OCTAVE = 1, 3
 _TURN = 0.75  # Lorenz's own time for a turn of a wing, see `dsp.chaos.lorenz`
 _CROSSED = 0.1  # how far onto the other wing it must be to have crossed over: a near miss is none
@@ -133,7 +133,7 @@ class StormVoice(Voice):
         light_hz = [setting.tuning.hz(degree, _LIGHT_OCTAVE) for degree in _LIGHT]
         self._tones = {
             "shadow": (np.array(shadow_hz), 0.30 * np.array([1.0, 0.8, 0.6, 0.4])),
-            "light": (np.array(light_hz), 0.18 * np.array([0.5, 0.6, 0.7, 0.9, 0.9, 0.9, 0.9, 0.8])),
+            "light": (np.array(light_hz), 0.2 * np.array([0.5, 0.6, 0.8, 1.0, 1.0, 0.9])),
         }
         self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
         self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
