@@ -223,7 +223,8 @@ class BirdsVoice(Voice):
         veil = np.stack((2.2 * air_cycles, 2.2 * air_cycles), axis=1)
         svf(self._veil, np.minimum(veil, 0.45), np.full_like(veil, 0.6), LOW, noise, noise)
 
-        # A narrower band is softer by its root.
+        # A narrower band is softer by its root, and so is white noise that is spread wider.
+        near = near * math.sqrt(span.rate_hz / 48_000.0)
         hum_level = 4.2 * np.sqrt(q[:, 0] / 6.0) * hum * near
         air_level = 0.42 * smoke * near
         body = noise[0] * _along(hum_level) + noise[1] * _along(air_level)

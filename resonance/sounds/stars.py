@@ -252,7 +252,8 @@ class StarsVoice(Voice):
         svf(self._surf_filters[0], centre[:, None] * two, q[:, None] * two, BAND, noise, noise)
         cutoff = np.minimum(2.0 * centre * 5.0**gray, 0.45)
         svf(self._surf_filters[1], cutoff[:, None] * two, 0.6 * two, LOW, noise, noise)
-        ramped(noise, 0.16 * (1.0 - 0.6 * gray) * loud * (trough + (1.0 - trough) * crest), out)
+        wide = math.sqrt(span.rate_hz / 48_000.0)  # white noise is as loud in a band at any rate
+        ramped(noise, 0.16 * wide * (1.0 - 0.6 * gray) * loud * (trough + (1.0 - trough) * crest), out)
 
     def _seize(self, claw: Event) -> float:
         """Four fingers of five tines, each a torn cluster, drawn down together."""

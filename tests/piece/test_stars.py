@@ -25,7 +25,7 @@ def stem(arc: str, seed: int) -> np.ndarray:
 
 
 def median_hz(sound: np.ndarray) -> float:
-    """The frequency under which half of the power above 1 kHz lies: pitch, where a faint hiss is no matter."""
+    """The frequency under which half of the power above 1 kHz lies: pitch, whatever hisses above it."""
     hz = np.fft.rfftfreq(len(sound), 1.0 / RATE_HZ)
     power = np.cumsum((np.abs(np.fft.rfft(sound, axis=0)) ** 2).sum(axis=1) * (hz > 1000.0))
     return float(hz[np.searchsorted(power, 0.5 * power[-1])])
