@@ -259,6 +259,8 @@ class Sustain(Rule):
         self._on = False
 
     def events(self, span: Span) -> Iterable[Event]:
+        if not (self._on or span.presence.any()):
+            return ()
         wanted = (span.presence[:-1] > 0.0) | (span.presence[1:] > 0.0)
         changes = np.flatnonzero(wanted != np.concatenate(([self._on], wanted[:-1])))
         self._on = bool(wanted[-1])

@@ -78,7 +78,8 @@ class Engine:
                 self._clock.track(f"{name}.{key}", self.timeline.effect(name, key))
         self._space = Space(score.effects["space"].patch(), self._setting("space"))
         self._master = Master(score.effects["master"].patch(), self._setting("master"), self.frames)
-        reflecting = any(part.definition.voice.reflects for part in score.sounds.values())
+        self._heard = self._chosen(set(only), set(without))
+        reflecting = any(score.sounds[name].definition.voice.reflects for name in self._heard)
         self._past = Past(self.timeline, self.rate) if reflecting else None
         self._parts = _in_order([self._part(name) for name in score.sounds])
         self._places = {
@@ -86,7 +87,6 @@ class Engine:
             for part in self._parts
             if PLACE in score.sounds[part.name].definition.parameters
         }
-        self._heard = self._chosen(set(only), set(without))
         # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
         # each stem, and is laid on the stems only where they are asked for.
         self._weather = {name: self._over() for name in ("dry", "space", *(self._heard if stems else ()))}
@@ -131,7 +131,7 @@ class Engine:
         return Part(played.definition, played.patch(), setting, self._clock, self.messages.append)
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
-        names = {part.name for part in self._parts}
+        names = set(self.score.sounds)
         for name in sorted((only | without) - names):
             raise ValueError(f"no sound '{name}' in {self.score.name}: it has {', '.join(sorted(names))}")
         return (only or names) - without
@@ -150,8 +150,14 @@ class Engine:
         nothing = np.zeros((2, span.frames), np.float32)
         stems = {}
         shared = self._fields(span, "space")
+        unheard = np.zeros((2, span.frames), np.float32)
         for part in self._parts:
-            part.render(spans[part.name], part.name in self._heard)
+            heard_too = part.name in self._heard
+            # Whoever reflects the past hears all of it, whoever else is listening to what.
+            part.render(spans[part.name], heard_too or self._past is not None)
+            if part.sounding and not heard_too:
+                unheard += part.dry
+                continue
             if part.sounding:
                 dry += part.dry
                 stems[part.name] = part.dry
@@ -162,6 +168,8 @@ class Engine:
             elif part.sounding:
                 wet += part.wet
         self._space.render(shared, wet, space)
+        if self._past is not None:
+            self._past.listen(span.start, dry + unheard)
         over = {name: self._fields(span, name) for name in ("collapse", "fog")}
         for laid_on, effects in self._weather.items():
             audio = {"dry": dry, "space": space}.get(laid_on)
@@ -170,8 +178,6 @@ class Engine:
             for name, effect in effects:
                 effect.render(over[name], audio)
         premaster = dry + space
-        if self._past is not None:
-            self._past.listen(span.start, premaster)
         mix = np.empty_like(premaster)
         self._master.render(self._fields(span, "master"), premaster, mix)
         self._clock.step += steps

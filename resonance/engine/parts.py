@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -82,6 +82,7 @@ class Part:
         self._rate_hz = setting.rate_hz
         self._clock = clock
         self._tell = tell
+        self._presence = f"{sound.name}.presence"
         self._fields = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
         self._rule = (sound.rule or Sustain)(patch, setting)
         self._voices = sound.voice.voices if sound.rule else 1
@@ -95,11 +96,18 @@ class Part:
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""
-        return replace(
-            span,
-            presence=self._clock.values(f"{self.name}.presence", span.steps),
-            fields=Fields(self._clock, self.name, self._fields, span.steps),
-            heard={name: heard.get(name, ()) for name in self.hears},
+        return Span(
+            span.start,
+            span.steps,
+            span.rate_hz,
+            span.valence,
+            span.energy,
+            span.tension,
+            span.bpm,
+            self._clock.values(self._presence, span.steps),
+            Fields(self._clock, self.name, self._fields, span.steps),
+            span.beats,
+            {name: heard.get(name, ()) for name in self.hears},
         )
 
     def put(self, event: Event) -> None:

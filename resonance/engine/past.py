@@ -1,4 +1,4 @@
-"""The past as an instrument: a few seconds of every scene, kept as they were heard."""
+"""The past as an instrument: a few seconds of every scene, kept dry, as all its sounds played them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Past:
         }
         self._fresh: dict[str, F32] = {}
 
-    def listen(self, start: int, premaster: F32) -> None:
+    def listen(self, start: int, played: F32) -> None:
         """Hears a block, (2, frames) from absolute frame `start` on."""
-        end = start + premaster.shape[1]
+        end = start + played.shape[1]
         for name, begin in self._begins.items():
             if not (begin < end and start < begin + self._frames):
                 continue
             fresh = self._fresh.setdefault(name, np.zeros((2, self._frames), np.float32))
             first, last = max(begin, start), min(begin + self._frames, end)
-            fresh[:, first - begin : last - begin] = premaster[:, first - start : last - start]
+            fresh[:, first - begin : last - begin] = played[:, first - start : last - start]
             if last == begin + self._frames:
                 self.kept.pop(name, None)
                 self.kept[name] = (last, oversampled(self._fresh.pop(name)))

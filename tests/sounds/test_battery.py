@@ -26,6 +26,7 @@ ARC = "valence = [0.7, 0.3]\nenergy = [0.5, 0.9]\ntension = [0.2, 0.8]"
 OWN = Path(os.environ["BATTERY_SOUND"]).resolve() if "BATTERY_SOUND" in os.environ else None
 SOUNDS = {OWN.stem: sounds.own_sound(OWN)} if OWN else sounds.catalogue()
 NAMES = tuple(SOUNDS)
+PAST = '[[scene]]\nname = "before"\nlength = 20\nsounds = ["drone"]\n[[scene]]'  # for those that reflect it
 CODE = f'[sounds.{OWN.stem}]\ncode = "{OWN.name}"\n' if OWN else ""
 score_of = functools.partial(listening.score_of, beside=OWN.parent if OWN else None)
 
@@ -37,7 +38,8 @@ def listen(score: str, seed: int, **more: object) -> Heard:
 def text(name: str) -> str:
     """A score in which a sound plays, together with those that it answers."""
     more = "\n".join(f"{other} = {{}}" for other in _heard(name))
-    return alone(name, seconds=SECONDS, arc=ARC, more=more) + CODE
+    score = alone(name, seconds=SECONDS, arc=ARC, more=more) + CODE
+    return score.replace("[[scene]]", PAST, 1) if SOUNDS[name].voice.reflects else score
 
 
 def _heard(name: str) -> tuple[str, ...]:
@@ -142,11 +144,17 @@ def _events(name: str) -> list[Event]:
     return [event for event in found if event.kind != "end"]
 
 
-def _setting(name: str) -> Setting:
-    class Nothing:
-        kept: dict[str, tuple[int, np.ndarray]] = {}  # noqa: RUF012
+class Remembered:
+    """A past with one scene in it."""
 
-    return Setting(name, 48_000.0, 1, Tuning(), past=Nothing())
+    def __init__(self) -> None:
+        self.kept = {
+            "once": (0, 0.1 * np.random.default_rng(1).standard_normal((2, 96_000)).astype(np.float32))
+        }
+
+
+def _setting(name: str) -> Setting:
+    return Setting(name, 48_000.0, 1, Tuning(), past=Remembered())
 
 
 def _span(patch: object, start: int, steps: int) -> Span:
