@@ -60,8 +60,9 @@ class SpaceState(NamedTuple):
     allpass_delay: I64  # (2, ALLPASSES) frames
     lines: F32  # (LINES, ring)
     delay: F64  # (LINES,) frames, at rest
-    phase: F64  # (LINES,) of the drift, in cycles
-    drift: F64  # (2, LINES) cycles a step, depth in frames
+    depth: F64  # (1,) of the drift, in frames
+    hand: F64  # (2, LINES) each line's clock: where its hand points, at length 1
+    tick: F64  # (2, LINES) how far it turns in a step
     warp: F64  # (2,) tan(pi f) of the crossovers
     inward: F32  # (2, LINES) signs: input to line
     outward: F32  # (2, LINES) signs over four: line to output
@@ -69,9 +70,11 @@ class SpaceState(NamedTuple):
     filters: (
         F32  # (3, 7, LINES) before, now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
     )
-    memory: F32  # (LINES, 3) of the shelves
+    memory: F32  # (3, LINES) of the shelves
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
-    taps: F32  # (2, _TAPS) of the read between samples, at a step's two borders
+    turned: F32  # (GRID_FRAMES, LINES) scratch: the lines side by side, for what is recursive
+    place: F64  # (3, LINES) scratch: delays at a step's two borders, whole frames between them
+    taps: F32  # (2, _TAPS, LINES) scratch: weights of the reads between samples, and their move a frame
 
 
 def _ring_frames(delay_frames: float) -> int:
@@ -115,17 +118,25 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         allpass_delay=allpass_delay,
         lines=np.zeros((LINES, _ring_frames(delay.max() + depth + _TAPS)), np.float32),
         delay=delay[chance.permutation(LINES)].astype(np.float64),
-        phase=chance.uniform(0.0, 1.0, LINES),
-        drift=np.stack([rates_hz * GRID_FRAMES / rate_hz, np.full(LINES, depth)]),
+        depth=np.array([depth]),
+        hand=_on_circle(chance.uniform(0.0, 1.0, LINES)),
+        tick=_on_circle(rates_hz * GRID_FRAMES / rate_hz),
         warp=np.tan(np.pi * np.array([LOW_HZ, HIGH_HZ]) / rate_hz),
         inward=_two_signs(chance),
         outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
         filters=np.zeros((3, 7, LINES), np.float32),
-        memory=np.zeros((LINES, 3), np.float32),
+        memory=np.zeros((3, LINES), np.float32),
         scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
-        taps=np.zeros((2, _TAPS), np.float32),
+        turned=np.zeros((GRID_FRAMES, LINES), np.float32),
+        place=np.zeros((3, LINES)),
+        taps=np.zeros((2, _TAPS, LINES), np.float32),
     )
+
+
+def _on_circle(cycles: F64) -> F64:
+    """Sines and cosines, (2, n)."""
+    return np.stack([np.sin(2.0 * np.pi * cycles), np.cos(2.0 * np.pi * cycles)])
 
 
 def _prime_from(number: int) -> int:
@@ -181,6 +192,12 @@ def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) ->
 
 
 @kernel
+def _behind(at: int, delay: int, length: int) -> int:
+    """The place in a ring that lies `delay` behind another."""
+    return at - delay if at >= delay else at - delay + length
+
+
+@kernel
 def _write(ring: F32, at: int, block: F32) -> None:
     """Puts a block into a ring, and into the copy after its end where reads run across it."""
     fresh = ring[at:]
@@ -196,89 +213,105 @@ def _write(ring: F32, at: int, block: F32) -> None:
 def _thicken(ring: F32, now: int, delay: int, block: F32, scratch: F32) -> None:
     """An allpass over a block, in place: one sound becomes a row of fainter ones, its colour unchanged."""
     length = ring.size - 2 * GRID_FRAMES
-    late = ring[(now - delay) % length :]
+    at = now % length
+    late = ring[_behind(at, delay, length) :]
     for i in range(GRID_FRAMES):
         scratch[i] = block[i] + _DIFFUSION * late[i]
         block[i] = late[i] - _DIFFUSION * scratch[i]
-    _write(ring, now % length, scratch)
+    _write(ring, at, scratch)
 
 
 @kernel
-def _weights(place: float, taps: F32) -> None:
-    """Lagrange weights of eight samples, 0 to 7, for the value at `place` among them.
+def _drift(delay: F64, depth: F64, hand: F64, tick: F64, place: F64, taps: F32) -> None:
+    """Moves every line's delay on by a step, and weighs the eight samples it is read from meanwhile.
 
-    Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996, eq. 42.
+    Lagrange weights, at a step's two borders, of samples 0 to 7 for the value at a place near the middle of
+    them. Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996, eq. 42.
     """
-    below, above = 1.0, 1.0
-    for tap in range(_TAPS):
-        taps[tap] = below * _LAGRANGE[tap]
-        below *= place - tap
-    for tap in range(_TAPS - 1, -1, -1):
-        taps[tap] *= above
-        above *= place - tap
+    for line in range(LINES):
+        sine, cosine = hand[0, line], hand[1, line]
+        hand[0, line] = sine * tick[1, line] + cosine * tick[0, line]
+        hand[1, line] = cosine * tick[1, line] - sine * tick[0, line]
+        place[0, line] = delay[line] + depth[0] * sine
+        place[1, line] = delay[line] + depth[0] * hand[0, line]
+        # The same eight samples serve the whole step: the delay moves by less than a tenth of one.
+        place[2, line] = math.floor(0.5 * (place[0, line] + place[1, line]))
+    for line in range(LINES):
+        before = place[2, line] - place[0, line] + _TAPS // 2
+        after = place[2, line] - place[1, line] + _TAPS // 2
+        for tap in range(_TAPS):
+            weight = weight_after = _LAGRANGE[tap]
+            for other in range(_TAPS):
+                if other != tap:
+                    weight *= before - other
+                    weight_after *= after - other
+            taps[0, tap, line] = weight
+            taps[1, tap, line] = (weight_after - weight) / GRID_FRAMES
 
 
 @kernel
-def _read(ring: F32, now: int, delay: float, delay_next: float, taps: F32, block: F32) -> None:
+def _read(ring: F32, at: int, taps: F32, line: int, block: F32) -> None:
     """Writes what a line has delayed to `block`, while its delay moves from one value to the next."""
-    # The same eight samples serve the whole step: the delay moves by less than a tenth of one.
-    whole = math.floor(0.5 * (delay + delay_next))
-    _weights(_TAPS // 2 - (delay - whole), taps[0])
-    _weights(_TAPS // 2 - (delay_next - whole), taps[1])
-    for tap in range(_TAPS):
-        taps[1, tap] = (taps[1, tap] - taps[0, tap]) * _A_FRAME
-    w0, w1, w2, w3, w4, w5, w6, w7 = taps[0]
-    m0, m1, m2, m3, m4, m5, m6, m7 = taps[1]
-    heard = ring[(now - whole - _TAPS // 2) % (ring.size - 2 * GRID_FRAMES) :]
+    w0, w1, w2, w3 = taps[0, 0, line], taps[0, 1, line], taps[0, 2, line], taps[0, 3, line]
+    w4, w5, w6, w7 = taps[0, 4, line], taps[0, 5, line], taps[0, 6, line], taps[0, 7, line]
+    m0, m1, m2, m3 = taps[1, 0, line], taps[1, 1, line], taps[1, 2, line], taps[1, 3, line]
+    m4, m5, m6, m7 = taps[1, 4, line], taps[1, 5, line], taps[1, 6, line], taps[1, 7, line]
+    x = ring[at:]
     for i in range(GRID_FRAMES):
-        moved = np.float32(i)
-        block[i] = (
-            (w0 + m0 * moved) * heard[i]
-            + (w1 + m1 * moved) * heard[i + 1]
-            + (w2 + m2 * moved) * heard[i + 2]
-            + (w3 + m3 * moved) * heard[i + 3]
-            + (w4 + m4 * moved) * heard[i + 4]
-            + (w5 + m5 * moved) * heard[i + 5]
-            + (w6 + m6 * moved) * heard[i + 6]
-            + (w7 + m7 * moved) * heard[i + 7]
+        block[i] = (w0 * x[i] + w1 * x[i + 1] + w2 * x[i + 2] + w3 * x[i + 3]) + (
+            w4 * x[i + 4] + w5 * x[i + 5] + w6 * x[i + 6] + w7 * x[i + 7]
+        )
+    for i in range(GRID_FRAMES):
+        block[i] += np.float32(i) * (
+            (m0 * x[i] + m1 * x[i + 1] + m2 * x[i + 2] + m3 * x[i + 3])
+            + (m4 * x[i + 4] + m5 * x[i + 5] + m6 * x[i + 6] + m7 * x[i + 7])
         )
 
 
 @kernel
-def _absorb(filters: F32, line: int, memory: F32, block: F32) -> None:
-    """Runs a line's two shelves over its block, in place, while their coefficients move."""
-    l0, l1, l2 = filters[0, 0, line], filters[0, 1, line], filters[0, 2, line]
-    h0, h1, h2 = filters[0, 3, line], filters[0, 4, line], filters[0, 5, line]
-    l0_move, l1_move, l2_move = filters[2, 0, line], filters[2, 1, line], filters[2, 2, line]
-    h0_move, h1_move, h2_move = filters[2, 3, line], filters[2, 4, line], filters[2, 5, line]
-    before, low, high = memory[0], memory[1], memory[2]
+def _absorb(filters: F32, memory: F32, blocks: F32, turned: F32) -> None:
+    """Runs all lines' two shelves over their blocks, in place, while their coefficients move."""
+    for line in range(LINES):
+        for i in range(GRID_FRAMES):
+            turned[i, line] = blocks[line, i]
+    now, move = filters[0], filters[2]
     for i in range(GRID_FRAMES):
         moved = np.float32(i)
-        value = block[i]
-        shelved = (
-            (l0 + moved * l0_move) * value + (l1 + moved * l1_move) * before - (l2 + moved * l2_move) * low
-        )
-        high = (h0 + moved * h0_move) * shelved + (h1 + moved * h1_move) * low - (h2 + moved * h2_move) * high
-        before, low = value, shelved
-        block[i] = high
-    memory[0] = before
-    memory[1] = low if abs(low) > _SILENT else np.float32(0.0)
-    memory[2] = high if abs(high) > _SILENT else np.float32(0.0)
+        for line in range(LINES):
+            value = turned[i, line]
+            before, low, high = memory[0, line], memory[1, line], memory[2, line]
+            shelved = (
+                (now[0, line] + moved * move[0, line]) * value
+                + (now[1, line] + moved * move[1, line]) * before
+                - (now[2, line] + moved * move[2, line]) * low
+            )
+            memory[0, line] = value
+            memory[1, line] = shelved
+            turned[i, line] = memory[2, line] = (
+                (now[3, line] + moved * move[3, line]) * shelved
+                + (now[4, line] + moved * move[4, line]) * low
+                - (now[5, line] + moved * move[5, line]) * high
+            )
+    for k in range(3):
+        for line in range(LINES):
+            memory[k, line] = memory[k, line] if abs(memory[k, line]) > _SILENT else np.float32(0.0)
+    for line in range(LINES):
+        for i in range(GRID_FRAMES):
+            blocks[line, i] = turned[i, line]
 
 
 @kernel
 def _mingle(blocks: F32) -> None:
-    """Every line to every line, times four: Hadamard's matrix by butterflies, in place."""
-    span = 1
-    while span < LINES:
-        for pair in range(LINES // 2):
-            upper = pair // span * 2 * span + pair % span
-            first, second = blocks[upper], blocks[upper + span]
+    """Every line to every line, times four: Hadamard's matrix by butterflies of four, in place."""
+    for span in (1, 4):
+        for first in range(LINES // 4):
+            a = first // span * 4 * span + first % span
+            b, c, d = a + span, a + 2 * span, a + 3 * span
             for i in range(GRID_FRAMES):
-                total = first[i] + second[i]
-                second[i] = first[i] - second[i]
-                first[i] = total
-        span *= 2
+                ab, a_b = blocks[a, i] + blocks[b, i], blocks[a, i] - blocks[b, i]
+                cd, c_d = blocks[c, i] + blocks[d, i], blocks[c, i] - blocks[d, i]
+                blocks[a, i], blocks[b, i] = ab + cd, a_b + c_d
+                blocks[c, i], blocks[d, i] = ab - cd, a_b - c_d
 
 
 @kernel
@@ -306,20 +339,21 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
 
         for channel in range(2):
             ring = state.before[channel]
-            _write(ring, now % (ring.size - 2 * GRID_FRAMES), x[channel, begin:])
-            late = ring[(now - state.before_delay[0]) % (ring.size - 2 * GRID_FRAMES) :]
+            at = now % (ring.size - 2 * GRID_FRAMES)
+            _write(ring, at, x[channel, begin:])
+            late = ring[_behind(at, state.before_delay[0], ring.size - 2 * GRID_FRAMES) :]
             for i in range(GRID_FRAMES):
                 inputs[channel, i] = late[i]
             for k in range(ALLPASSES):
                 delay = state.allpass_delay[channel, k]
                 _thicken(state.allpass[channel, k], now, delay, inputs[channel], blocks[0])
 
+        at = now % length
+        _drift(state.delay, state.depth, state.hand, state.tick, state.place, state.taps)
         for line in range(LINES):
-            before = state.delay[line] + state.drift[1, line] * math.sin(2.0 * math.pi * state.phase[line])
-            state.phase[line] = (state.phase[line] + state.drift[0, line]) % 1.0
-            after = state.delay[line] + state.drift[1, line] * math.sin(2.0 * math.pi * state.phase[line])
-            _read(state.lines[line], now, before, after, state.taps, blocks[line])
-            _absorb(filters, line, state.memory[line], blocks[line])
+            first = _behind(at, int(state.place[2, line]) + _TAPS // 2, length)
+            _read(state.lines[line], first, state.taps, line, blocks[line])
+        _absorb(filters, state.memory, blocks, state.turned)
 
         for channel in range(2):
             heard = out[channel, begin:]
@@ -335,4 +369,4 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
             for i in range(GRID_FRAMES):
                 came = left * inputs[0, i] + right * inputs[1, i]
                 blocks[line, i] = _TURN * blocks[line, i] + (level + slope * np.float32(i)) * came
-            _write(state.lines[line], now % length, blocks[line])
+            _write(state.lines[line], at, blocks[line])
