@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Sequence
@@ -39,9 +40,15 @@ class Heard:
 
 @functools.lru_cache(maxsize=64)
 def score_of(text: str, beside: Path | None = None) -> Score:
-    """A preset by name, or a score by its text; `beside` is a folder with the score's own sounds."""
+    """A preset by name, some of its scenes ("dream: base, ascent"), or a score by its text.
+
+    `beside` is a folder with the score's own sounds.
+    """
     if "\n" not in text:
-        return load(text)
+        name, _, wanted = text.partition(": ")
+        whole = load(name)
+        kept = [scene for scene in whole.scenes if not wanted or scene.name in wanted.split(", ")]
+        return dataclasses.replace(whole, scenes=tuple(kept))
     with tempfile.TemporaryDirectory() as folder:
         path = (beside or Path(folder)) / "score.toml"
         path.write_text(text)

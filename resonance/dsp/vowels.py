@@ -22,11 +22,13 @@ class Throat(NamedTuple):
     bandwidth_hz: F64
 
 
+_EDGE = 2.0 ** (2.0 / 3.0) - 1.0
+
 LOW = Throat(
     np.array(
         [[330.0, 730, 2250, 2900, 3500], [460.0, 880, 2450, 2950, 3600], [680.0, 1130, 2500, 3050, 3700]]
     ),
-    np.array([[0.0, -9, -34, -36, -44], [0.0, -6, -29, -32, -40], [0.0, -3, -22, -26, -36]]),
+    np.array([[0.0, -5, -34, -36, -44], [0.0, -3, -29, -32, -40], [0.0, -1, -22, -26, -36]]),
     np.array([70.0, 90, 120, 140, 170]),
 )
 """A low voice: u, o, a. Source: Peterson & Barney 1952, and Klatt 1980 for what lies above."""
@@ -65,10 +67,11 @@ def formants_at(throat: Throat, vowel: F64) -> tuple[F64, F64]:
 def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
     """The level of each harmonic, shaped as `frequency_hz` (n, harmonics), under formants (n, 5) each.
 
-    The source bends at 700 Hz (by ear: a soft voice) and falls from there on.
+    Each formant is 3 dB down at the edges of its band and falls by 9 dB an octave from there: between one
+    resonance's 6 and two in a row's 12, so that the valley between two formants is heard. The source bends at 700 Hz (by ear: a soft voice) and falls from there on.
     """
     total = np.zeros_like(frequency_hz)
     for formant, width_hz in enumerate(throat.bandwidth_hz):
         away = (frequency_hz - centre_hz[:, formant, None]) / (0.5 * width_hz)
-        total += level[:, formant, None] / np.sqrt(1.0 + away * away)
+        total += level[:, formant, None] / (1.0 + _EDGE * away * away) ** 0.75
     return total / (1.0 + (frequency_hz / 700.0) ** 1.2)

@@ -115,11 +115,13 @@ class CrystalsRule(Rule):
             octave, pace, side, far = self._climb_rng.random(4)
             rubato = self._climb_rng.random(len(theme.CLIMB))
             lean = theme.lean(self._climb_rng)
-            tones = theme.climb(float(span.valence[step]), float(span.tension[step]))
+            tension = float(span.tension[step])
+            tones = theme.climb(float(span.valence[step]), tension)
             where = self._where(side, 0.2 + 0.4 * far, span.at("scatter", frame))
             begin = frame
             for place, degree in enumerate(tones):
-                sag = float(span.tension[step]) * (1.0 + 0.3 * place)
+                # Under strain each further tone sags more.
+                sag = tension + 0.3 * place * max(0.0, tension - 0.3)
                 pitch_hz = self._tuning.hz(degree, 2 + int(octave > 0.45) + int(octave > 0.9))
                 yield Event(
                     begin,

@@ -178,9 +178,9 @@ def _built_in(rate_hz: float, seed: int, tuning: Tuning) -> tuple[F32, ...]:
 
 
 def _levelled(audio: F64) -> F32:
-    """Mono to two channels at -20 dBFS RMS, so that no memory drowns another."""
+    """One channel (1, frames) at -20 dBFS RMS, so that no memory drowns another."""
     scaled = audio * (0.1 / np.sqrt(np.mean(audio * audio)))
-    return np.repeat(scaled.astype(np.float32)[None], 2, axis=0)
+    return scaled.astype(np.float32)[None]
 
 
 def laughter(rate_hz: float, rng: np.random.Generator) -> F64:
