@@ -71,6 +71,7 @@ class SpaceState(NamedTuple):
         F32  # (3, 7, LINES) before, now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
     )
     memory: F32  # (3, LINES) of the shelves
+    rest: I64  # (1,) for how many steps nothing but zeros went in, came round, or was heard
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
     turned: F32  # (GRID_FRAMES, LINES) scratch: the lines side by side, for what is recursive
     place: F64  # (3, LINES) scratch: delays at a step's two borders, whole frames between them
@@ -127,6 +128,7 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         t60=np.zeros(3),
         filters=np.zeros((3, 7, LINES), np.float32),
         memory=np.zeros((3, LINES), np.float32),
+        rest=np.zeros(1, np.int64),
         scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
         turned=np.zeros((GRID_FRAMES, LINES), np.float32),
         place=np.zeros((3, LINES)),
@@ -315,6 +317,18 @@ def _mingle(blocks: F32) -> None:
 
 
 @kernel
+def _is_zero(blocks: F32) -> bool:
+    """Whether all of it is zero; the loudest of a block is found many at a time."""
+    for line in range(blocks.shape[0]):
+        total = np.float32(0.0)
+        for i in range(GRID_FRAMES):
+            total = max(total, abs(blocks[line, i]))
+        if total != 0.0:
+            return False
+    return True
+
+
+@kernel
 def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
     """Adds the reverberation of `x` (2, frames) to `out` (2, frames).
 
@@ -324,10 +338,16 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
     blocks, inputs = state.scratch[:LINES], state.scratch[LINES:]
     filters = state.filters
     length = state.lines.shape[1] - 2 * GRID_FRAMES
+    # When nothing but zeros has been written for longer than any ring is, there is nothing left to hear.
+    empty = (length + state.before.shape[1] + ALLPASSES * state.allpass.shape[2]) // GRID_FRAMES
     for step in range(x.shape[1] // GRID_FRAMES):
         now = state.clock[0] * GRID_FRAMES
         state.clock[0] += 1
         begin = step * GRID_FRAMES
+        state.rest[0] = state.rest[0] + 1 if _is_zero(x[:, begin : begin + GRID_FRAMES]) else 0
+        if state.rest[0] > empty:
+            _drift(state.delay, state.depth, state.hand, state.tick, state.place, state.taps)
+            continue
         _absorption(state.delay, state.warp, state.t60, t60[step], filters[1])
         for k in range(filters.shape[1]):
             for line in range(LINES):
@@ -370,3 +390,5 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
                 came = left * inputs[0, i] + right * inputs[1, i]
                 blocks[line, i] = _TURN * blocks[line, i] + (level + slope * np.float32(i)) * came
             _write(state.lines[line], at, blocks[line])
+        if state.rest[0] > 0 and not _is_zero(blocks):
+            state.rest[0] = 0

@@ -243,3 +243,26 @@ def test_a_seed_is_a_room_and_another_seed_another():
 def test_a_size_out_of_range_is_refused(size_m):
     with pytest.raises(ValueError, match="between 4 and 100 metres"):
         space_state(48000, size_m, 1)
+
+
+def test_a_space_at_rest_wakes_as_if_it_had_not_slept() -> None:
+    """Rest is an economy: a burst after a long silence sounds the same however the silence was cut."""
+    rate_hz = 48_000.0
+    steps = 3000
+    x = np.zeros((2, steps * GRID_FRAMES), np.float32)
+    x[:, -200 * GRID_FRAMES :] = np.random.default_rng(1).standard_normal((2, 200 * GRID_FRAMES)) * 0.1
+    heard = []
+    for cut in (steps, 7):
+        state = space_state(rate_hz, 14.0, 1)
+        out = np.zeros_like(x)
+        for first in range(0, steps, cut):
+            frames = slice(first * GRID_FRAMES, min(steps, first + cut) * GRID_FRAMES)
+            piece = np.ascontiguousarray(x[:, frames])
+            part = np.zeros_like(piece)
+            t60 = np.broadcast_to(space_coefficients(2.0, 2.0, 1.0, rate_hz), (piece.shape[1] // 64 + 1, 3))
+            space(state, np.ascontiguousarray(t60), piece, part)
+            out[:, frames] = part
+        heard.append(out)
+    assert np.array_equal(heard[0], heard[1])
+    assert heard[0].any()
+    assert not heard[0][:, : -200 * GRID_FRAMES].any()
