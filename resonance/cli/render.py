@@ -108,7 +108,11 @@ def run(arguments: argparse.Namespace) -> int:
             stems=stems is not None,
         )
         window = Window(round(arguments.start * engine.rate), round(end_s * engine.rate))
-        meter = _to_files(engine, window, output, stems, arguments, progress)
+        try:
+            meter = _to_files(engine, window, output, stems, arguments, progress)
+        except KeyboardInterrupt:
+            kept = output.with_name(output.name + ".part")
+            raise KeyboardInterrupt(f"interrupted: what was rendered so far is in {kept}") from None
     spent_s = time.monotonic() - began
     for message in engine.messages:
         print(f"note: {message}", file=sys.stderr)

@@ -1,0 +1,184 @@
+"""The command line as a stranger meets it: what it does, and what it says to what it cannot do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from resonance.cli import main
+
+SCORE = """format = 1
+title = "Small"
+about = "a test"
+seed = 5
+[[scene]]
+name = "one"
+length = 3
+energy = 0.6
+[scene.sounds]
+drone = {}
+crystals = { touch_hz = 8 }
+[[scene]]
+name = "two"
+length = 2
+crossfade = 0.5
+[scene.sounds]
+drone = {}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SCORE)
+    return tmp_path
+
+
+def fails(capsys: pytest.CaptureFixture[str], code: int, *call: str) -> str:
+    """Calls it, and returns its one line of error."""
+    assert main(call) == code
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+def test_render_writes_what_it_says(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "small.toml", "--json", "--stems", "stems", "--events", "log.jsonl"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["path"] == str(Path("renders/small-5.wav"))
+    assert (summary["seconds"], summary["rate"], summary["channels"], summary["seed"]) == (5.0, 48000, 2, 5)
+    assert [(s["name"], s["start"], s["end"]) for s in summary["scenes"]] == [
+        ("one", 0.0, 3.0),
+        ("two", 3.0, 5.0),
+    ]
+    assert summary["true_peak_dbtp"] <= -1.0
+    info = soundfile.info("renders/small-5.wav")
+    assert (info.frames, info.samplerate, info.channels, info.subtype) == (240_000, 48_000, 2, "PCM_24")
+    stems = {path.stem: soundfile.read(path)[0] for path in Path("stems").iterdir()}
+    assert set(stems) == {"drone", "crystals", "space", "premaster"}
+    total = stems["drone"] + stems["crystals"] + stems["space"]
+    assert np.abs(total - stems["premaster"]).max() < 10.0 ** (-90 / 20)
+    events = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    assert {"time", "sound", "kind", "pitch_hz", "level_db", "duration_s", "rule"} <= set(events[0])
+    assert all(0.0 <= event["time"] < 5.0 for event in events)
+    assert not list(small.rglob("*.part"))
+
+
+def test_the_same_call_gives_the_same_bytes_and_a_span_is_the_wholes(small: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        assert main(["render", "small.toml", "-o", name, "--subtype", "FLOAT"]) == 0
+    assert Path("a.wav").read_bytes() == Path("b.wav").read_bytes()
+    assert (
+        main(["render", "small.toml", "-o", "c.wav", "--subtype", "FLOAT", "--start", "1.5", "--end", "4"])
+        == 0
+    )
+    whole, span = soundfile.read("a.wav")[0], soundfile.read("c.wav")[0]
+    assert np.array_equal(span, whole[72_000:192_000])
+
+
+def test_only_and_without(small: Path) -> None:
+    assert (
+        main(["render", "small.toml", "-o", "a.wav", "--only", "drone", "--stems", "a", "--rate", "44100"])
+        == 0
+    )
+    assert main(["render", "small.toml", "-o", "b.wav", "--without", "crystals", "--rate", "44100"]) == 0
+    assert soundfile.info("a.wav").samplerate == 44_100
+    assert np.array_equal(soundfile.read("a.wav")[0], soundfile.read("b.wav")[0])
+    assert not Path("a/crystals.wav").exists()
+
+
+def test_an_existing_file_is_kept_unless_forced(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.wav").write_text("mine")
+    line = fails(capsys, 2, "render", "small.toml", "-o", "a.wav")
+    assert "a.wav exists already" in line
+    assert "--force" in line
+    assert Path("a.wav").read_text() == "mine"
+    assert main(["render", "small.toml", "-o", "a.wav", "--force", "--end", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "said"),
+    [
+        (["render", "dreem"], 2, "did you mean 'dream'"),
+        (["render", "nowhere.toml"], 2, "nowhere.toml"),
+        (["render", "small.toml", "--only", "dron"], 2, "no sound 'dron'"),
+        (["render", "small.toml", "--start", "4", "--end", "2"], 2, "no span"),
+        (["render", "small.toml", "--duration", "3"], 2, "between 1m and 24h"),
+        (["render", "small.toml", "--duration", "soon"], 2, "--duration"),
+        (["render", "small.toml", "--seed", "-3"], 2, "--seed"),
+        (["render", "small.toml", "--rate", "47999"], 2, "--rate"),
+        (["render", "small.toml", "-o", "a.xyz"], 2, "wav"),
+        (["render", "small.toml", "-o", "."], 2, "folder"),
+        (["render", "small.toml", "-o", "/proc/a.wav"], 1, "/proc/a.wav"),
+        (["render", "small.toml", "-o", "a.wav", "--events", "/proc/log.jsonl"], 1, "/proc"),
+        (["show", "dron"], 2, "did you mean 'drone'"),
+        (["inspect", "small.toml", "-o", "a.jpg"], 2, "a.png"),
+        (["inspect", "none.wav", "-o", "a.png"], 2, "none.wav"),
+        (["inspect", "small.toml"], 2, "--output"),
+        (["sing"], 2, "invalid choice"),
+    ],
+)
+def test_every_wrong_call_is_one_line(
+    small: Path, capsys: pytest.CaptureFixture[str], call: list[str], code: int, said: str
+) -> None:
+    assert said in fails(capsys, code, *call)
+    assert not list(small.rglob("*.part"))
+
+
+def test_check_is_silent_when_all_is_fine(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "small.toml", "dream"]) == 0
+    assert capsys.readouterr() == ("", "")
+    Path("bad.toml").write_text(SCORE.replace("energy = 0.6", "energy = 6"))
+    assert fails(capsys, 2, "check", "bad.toml").startswith("error: bad.toml:8: ")
+
+
+def test_every_preset_is_listed_and_every_sound_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["presets"]) == 0
+    assert "12:00" in capsys.readouterr().out
+    assert main(["show"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.split("\n\n")[0].splitlines()]
+    assert "drone" in listed
+    for name in listed:
+        assert main(["show", name]) == 0
+    shown = capsys.readouterr().out
+    assert "/drone/glow" in shown
+    assert "mode ratios at ease: 1.000 2.000" in shown
+
+
+def test_inspect_draws_a_score_and_a_render(small: Path) -> None:
+    assert main(["render", "small.toml", "-o", "a.wav"]) == 0
+    for subject, picture in (("small.toml", "score.png"), ("a.wav", "audio.png")):
+        assert main(["inspect", subject, "-o", picture]) == 0
+        assert Path(picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_an_interrupt_leaves_what_was_rendered(small: Path) -> None:
+    """Ctrl-C in a long render: 130, one line, and a part that plays."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from resonance.cli import main; sys.exit(main())",
+         "render", "small.toml", "-o", "long.wav", "--duration", "24h"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    part = small / "long.wav.part"
+    for _ in range(600):
+        if part.exists() and part.stat().st_size > 3_000_000:
+            break
+        try:
+            process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    process.send_signal(2)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert [line for line in told.splitlines() if line.startswith("error: ")] == [told.splitlines()[-1]]
+    assert "Traceback" not in told
+    assert "long.wav.part" in told
+    assert soundfile.read(part)[0].any()
+    assert not (small / "long.wav").exists()
