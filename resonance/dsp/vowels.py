@@ -68,7 +68,8 @@ def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
     """The level of each harmonic, shaped as `frequency_hz` (n, harmonics), under formants (n, 5) each.
 
     Each formant is 3 dB down at the edges of its band and falls by 9 dB an octave from there: between one
-    resonance's 6 and two in a row's 12, so that the valley between two formants is heard. The source bends at 700 Hz (by ear: a soft voice) and falls from there on.
+    resonance's 6 and two in a row's 12, so that the valley between two formants is heard. The source bends
+    at 700 Hz (by ear: a soft voice) and falls from there on.
     """
     total = np.zeros_like(frequency_hz)
     for formant, width_hz in enumerate(throat.bandwidth_hz):

@@ -118,7 +118,8 @@ class Clock:
     def _times(self, steps: int) -> F64:
         if self._borders != (self.step, steps):
             self._borders = (self.step, steps)
-            self._times_s = np.arange(self.step, self.step + steps + 1) * (GRID_FRAMES / self.rate_hz)
+            borders = np.arange(self.step, self.step + steps + 1, dtype=np.float64)
+            self._times_s = borders * (GRID_FRAMES / self.rate_hz)
         return self._times_s
 
     def _constant(self, value: float) -> F64:

@@ -23,7 +23,7 @@ def climb(valence: float, tension: float) -> tuple[int, ...]:
 
 
 def rocking(rng: np.random.Generator, count: int, previous: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """A lullaby's phrase: `count` tones that rock between neighbours of the climb, and come to rest on 1 or 5.
+    """A lullaby's phrase: `count` tones that rock between neighbours of the climb and rest on 1 or 5.
 
     It never equals `previous`. Draws are fixed in number for a given count.
     """
