@@ -17,18 +17,19 @@ Path = tuple[str | int, ...]
 MOST_DOTS = 32
 """No key has more parts than this."""
 
+# No possessive quantifiers: Python 3.11.2, which Debian 12 has, loses their matches (fixed in 3.11.5).
 _TOKEN = re.compile(
     r"""
-    (?P<blank>[ \t\r]++ | \#[^\n]*+)
+    (?P<blank>[ \t\r]+ | \#[^\n]*)
   | (?P<newline>\n)
   | (?P<string>
-        \"{3} (?: [^"\\] | \\[\s\S] | "(?!"") )*+ \"{3,5}
-      | '{3}  (?: [^'] | '(?!'') )*+ '{3,5}
-      | (?!\"{3}) " (?: [^"\\\n] | \\. )*+ "
-      | (?!'{3}) ' [^'\n]*+ '
+        \"{3} (?: [^"\\] | \\[\s\S] | "(?!"") )* \"{3,5}
+      | '{3}  (?: [^'] | '(?!'') )* '{3,5}
+      | (?!\"{3}) " (?: [^"\\\n] | \\. )* "
+      | (?!'{3}) ' [^'\n]* '
     )
   | (?P<mark>[][{},=.])
-  | (?P<bare>[^]\s[{},=."'\#]++)
+  | (?P<bare>[^]\s[{},=."'\#]+)
     """,
     re.VERBOSE,
 )
