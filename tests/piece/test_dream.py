@@ -189,6 +189,19 @@ def test_31_the_room_is_quiet_and_trembles(seed: int) -> None:
 
 
 @SEEDS
+def test_31_on_waking_the_theme_is_hummed_once_up_to_its_octave(seed: int) -> None:
+    heard = listen("dream: awakening", seed, only=("room",))
+    hummed = [event for event in heard.of("room") if event.rule == "theme"]
+    assert [TUNING.nearest(event.pitch_hz) - 21 for event in hummed] == [0, 1, 2, 4, 5, 7]
+    for event in hummed:
+        begin = int((heard.time_s(event) + 0.4) * RATE_HZ)
+        tone = heard.stems["room"][begin : begin + RATE_HZ]
+        frequency_hz, _ = partials(tone, RATE_HZ, 1, 430.0, 900.0)
+        assert frequency_hz[0] == pytest.approx(event.pitch_hz, rel=0.003)
+        assert -62.0 < band_level_db(tone, RATE_HZ, event.pitch_hz * 0.98, event.pitch_hz * 1.02) < -44.0
+
+
+@SEEDS
 def test_32_the_mountain_is_far_and_the_ember_outlasts_all(seed: int) -> None:
     heard = listen("dream: awakening", seed, only=("room", "drone", "ember"))
     drone = heard.stems["drone"][20 * RATE_HZ : 42 * RATE_HZ]
