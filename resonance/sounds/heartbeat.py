@@ -30,6 +30,7 @@ _CHEST_HZ = np.array([83.0, 118.0, 167.0, 241.0])  # by ear: a body whose modes 
 _CHEST_WEIGHT = np.array([0.5, 0.4, 0.26, 0.14])
 _GIVE = 0.28  # how far the pitch gives way under the blow, and
 _GIVE_S = 0.035  # how soon it is back: by ear, between a floor tom and a heart
+_RECOIL_S = 0.08
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,17 @@ class HeartbeatVoice(Voice):
 
 
 def _blow(softness: float, second: bool, key: np.uint64, rate_hz: float) -> F32:
-    """A mallet's push: a smooth pulse of unit area with a little of the skin's rustle in it."""
+    """A mallet's push, a smooth pulse of unit area with a little of the skin's rustle in it; and its recoil.
+
+    The recoil is as large, but too slow to be heard: without it every beat would leave the air pushed (DC).
+    """
     contact_s = (0.0035 + 0.008 * softness) * (0.75 if second else 1.0)
     frames = int(contact_s * rate_hz)
     pulse = 1.0 - np.cos(2.0 * np.pi * (np.arange(frames) + 0.5) / frames)
     rustle = np.zeros((1, GRID_FRAMES * -(-frames // GRID_FRAMES)), np.float32)
     white(key, 0, rustle)
     pulse *= 1.0 + 0.25 * (1.0 - softness) * rustle[0, :frames]
-    return (pulse / pulse.sum()).astype(np.float32)
+    recoil = 1.0 - np.cos(
+        2.0 * np.pi * (np.arange(int(_RECOIL_S * rate_hz)) + 0.5) / int(_RECOIL_S * rate_hz)
+    )
+    return np.concatenate((pulse / pulse.sum(), -recoil / recoil.sum())).astype(np.float32)
