@@ -271,6 +271,4 @@ def _store(rate_hz: float, seed: int) -> F32:
             spark += np.exp(-t / decay_s[k]) * np.sin(2.0 * np.pi * pitch_hz[k] * t)
         spark += 0.7 * np.exp(-t / 0.0004) * rng.standard_normal(length)
         spark *= np.minimum(t / 0.0003, 1.0) * (1.0 - t / _STORED_S) / math.sqrt(np.sum(spark**2))
-    store = oversampled(4.5 * sparks.reshape(1, -1).astype(np.float32))
-    store.flags.writeable = False
-    return store
+    return oversampled(4.5 * sparks.reshape(1, -1).astype(np.float32))

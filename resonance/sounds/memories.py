@@ -165,16 +165,13 @@ class MemoriesVoice(Voice):
 
 @functools.lru_cache(maxsize=4)
 def _built_in(rate_hz: float, seed: int, tuning: Tuning) -> tuple[F32, ...]:
-    """The three memories of the engine's own, ready for grains; read only, and shared by all voices."""
+    """The three memories of the engine's own, ready for grains; shared by all voices, and never written to."""
     made = (
         laughter(rate_hz, chance_of.stream(seed, "memories", "laughter")),
         rain(rate_hz, chance_of.stream(seed, "memories", "rain")),
         dare(rate_hz, tuning),
     )
-    sources = tuple(oversampled(_levelled(audio)) for audio in made)
-    for source in sources:
-        source.flags.writeable = False
-    return sources
+    return tuple(oversampled(_levelled(audio)) for audio in made)
 
 
 def _levelled(audio: F64) -> F32:

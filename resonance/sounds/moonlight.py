@@ -205,8 +205,8 @@ class MoonlightVoice(Voice):
         ratio = 2.0 ** (self._wavering(span, age_s, curve) / 1200.0)
         singers = ratio.reshape(len(ratio), len(self._left), -1)[:, :, self._tone]
         cycles = singers * (frequency_hz / self._rate_hz)[:, None]
-        left = (heard[:, None] * self._left).astype(np.float32)
-        right = (heard[:, None] * self._right).astype(np.float32)
+        left = (heard[:, None] * self._left).astype(np.float32, order="C")
+        right = (heard[:, None] * self._right).astype(np.float32, order="C")
         shape = len(ratio), -1
         sines(self._phase, cycles.reshape(shape), left.reshape(shape), right.reshape(shape), out)
 
