@@ -165,7 +165,7 @@ class MemoriesVoice(Voice):
 
 @functools.lru_cache(maxsize=4)
 def _built_in(rate_hz: float, seed: int, tuning: Tuning) -> tuple[F32, ...]:
-    """The three memories of the engine's own, ready for grains; shared by all voices, and never written to."""
+    """The three memories of the engine's own, ready for grains; all voices share them and only read."""
     made = (
         laughter(rate_hz, chance_of.stream(seed, "memories", "laughter")),
         rain(rate_hz, chance_of.stream(seed, "memories", "rain")),
