@@ -68,8 +68,8 @@ kernels: list[Any] = []
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     # Nobody calls a kernel from C: without that entry it compiles a tenth sooner.
-    compiled = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, no_cfunc_wrapper=True, **options)
-    dispatcher = compiled(function)
+    options["no_cfunc_wrapper"] = True
+    dispatcher = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, **options)(function)
     functools.update_wrapper(dispatcher, function)
     kernels.append(dispatcher)
     return dispatcher
