@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,13 @@ import numpy as np
 import soundfile
 
 from resonance import effects, sounds
-from resonance.analysis.pictures import picture_of_audio, picture_of_scene, picture_of_sound
+from resonance.analysis.pictures import (
+    Outline,
+    picture_of_audio,
+    picture_of_scene,
+    picture_of_score,
+    picture_of_sound,
+)
 from resonance.cli.progress import rendering
 from resonance.contract import MAX_STEPS
 from resonance.dsp import GRID_FRAMES
@@ -31,6 +38,7 @@ from resonance.units import Parameter, parameters
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
+WHOLE_PIXELS = (1000, 800)
 BLOCK_FRAMES = MAX_STEPS * GRID_FRAMES
 ALONE_S = 24
 """How many seconds of a sound its picture shows: where it is loudest, unless `MOMENTS` knows better."""
@@ -173,11 +181,8 @@ def _counted(level_db: float) -> float:
 
 def draw(score: Score) -> None:
     """Renders the piece once, with its stems, and draws the whole, its scenes and its sounds."""
-    timeline = Timeline(score)
-    scenes = [(scene.name, scene.start_s, scene.end_s) for scene in timeline.scenes]
-    times_s = np.linspace(0.0, timeline.duration_s, 3000)
-    curves = {"valence": timeline.valence, "energy": timeline.energy, "tension": timeline.tension}
-    arc = times_s, {name: track(times_s) for name, track in curves.items()}
+    outline = _outline(score)
+    scenes, arc = outline.scenes, (outline.times_s, outline.curves)
     render = DOCS.parent / "renders" / f"{score.name}-{score.seed}.wav"
     PICTURES.mkdir(exist_ok=True)
     for name, alone in rendered(score, scenes, render).items():
@@ -193,8 +198,32 @@ def draw(score: Score) -> None:
             render, start=round(start_s * score.rate), stop=round(end_s * score.rate), dtype="float32"
         )
         picture_of_scene(audio, rate_hz, picture, start_s, arc, number)
+    _tell(PICTURES / "night.webp")
+    picture_of_score(_outline(_night()), PICTURES / "night.webp", (1000, 560))
     _tell(PICTURES / "dream.webp")
-    picture_of_audio(render, PICTURES / "dream.webp", arc, scenes)
+    picture_of_audio(render, PICTURES / "dream.webp", arc, scenes, WHOLE_PIXELS)
+
+
+def _outline(score: Score) -> Outline:
+    timeline = Timeline(score)
+    times_s = np.linspace(0.0, timeline.duration_s, 3000)
+    arc = {"valence": timeline.valence, "energy": timeline.energy, "tension": timeline.tension}
+    return Outline(
+        score.title,
+        times_s,
+        {name: track(times_s) for name, track in arc.items()},
+        [(scene.name, scene.start_s, scene.end_s) for scene in timeline.scenes],
+        {name: timeline.presence(name)(times_s) for name in score.sounds},
+    )
+
+
+def _night() -> Score:
+    """The score at which docs/score.md arrives, its longest."""
+    blocks = (DOCS / "score.md").read_text(encoding="utf-8").split("```toml\n")[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "night.toml"
+        path.write_text(max((block.partition("```")[0] for block in blocks), key=len), encoding="utf-8")
+        return load(path)
 
 
 def rendered(score: Score, scenes: Sequence[tuple[str, float, float]], path: Path) -> dict[str, Alone]:

@@ -17,8 +17,8 @@ from resonance.analysis.recording import open_audio, read_markers, read_tags
 from resonance.dsp import F32, F64
 
 PIXELS = (1600, 1000)
-COLUMNS = 1500
-"""One column a pixel: the panels are about as wide."""
+SIDE_PIXELS = 88
+"""To the left and the right of the panels, for their scales; left of a score's lanes half as much again."""
 
 SMALL_PIXELS = (960, 400)
 SMALL_COLUMNS = 850
@@ -59,12 +59,16 @@ class Outline:
     lanes: Mapping[str, F64] = field(default_factory=dict)
 
 
-def picture_of_score(score: Outline, path: str | os.PathLike[str]) -> None:
+def picture_of_score(score: Outline, path: str | os.PathLike[str], pixels: tuple[int, int] = PIXELS) -> None:
     """Draws a score before it sounds: its arc over coloured scenes, and below which sounds play when."""
-    figure = _figure(score.title, f"{_clock(float(score.times_s[-1]))} · {len(score.scenes)} scenes")
+    details = f"{_clock(float(score.times_s[-1]))} · {len(score.scenes)} scenes"
+    figure = _figure(score.title, details, pixels)
     lanes = len(score.lanes)
     grid = figure.add_gridspec(
-        3 if lanes else 2, 1, height_ratios=[0.55, 3.0, 0.2 * lanes][: 3 if lanes else 2], **_margins(0.085)
+        3 if lanes else 2,
+        1,
+        height_ratios=[0.55, 3.0, 0.2 * lanes][: 3 if lanes else 2],
+        **_margins(figure, 1.55 if lanes else 1.0),
     )
     names = figure.add_subplot(grid[0])
     arc = figure.add_subplot(grid[1], sharex=names)
@@ -82,6 +86,7 @@ def picture_of_audio(
     png_path: str | os.PathLike[str],
     arc: Arc | None = None,
     scenes: Sequence[Scene] | None = None,
+    pixels: tuple[int, int] = PIXELS,
 ) -> None:
     """Draws a file: its arc where one is known, waveform, spectrogram and loudness, with the scenes' borders.
 
@@ -89,7 +94,7 @@ def picture_of_audio(
     does not grow with its length but for the loudness curve (0.3 MB an hour). Raises FileNotFoundError, or
     ValueError for a file that is no audio or holds none.
     """
-    seen = _look(audio_path)
+    seen = _look(audio_path, pixels[0] - 2 * SIDE_PIXELS)
     tags = read_tags(audio_path)
     if scenes is None:
         scenes = _scenes_of_markers(audio_path, seen.rate_hz, seen.seconds)
@@ -102,9 +107,9 @@ def picture_of_audio(
         f"range {meter.loudness_range():.1f} LU",
         f"true peak {_signed(meter.true_peak_dbtp)} dBTP",
     ]
-    figure = _figure(tags.get("title") or os.path.basename(audio_path), " · ".join(details))
+    figure = _figure(tags.get("title") or os.path.basename(audio_path), " · ".join(details), pixels)
     ratios = [0.5 if scenes else 0.02, *([1.15] if arc else []), 1.0, 3.4, 1.25]
-    grid = figure.add_gridspec(len(ratios), 1, height_ratios=ratios, **_margins(0.055))
+    grid = figure.add_gridspec(len(ratios), 1, height_ratios=ratios, **_margins(figure))
     names = figure.add_subplot(grid[0])
     panels = [figure.add_subplot(grid[row], sharex=names) for row in range(1, len(ratios))]
     if arc:
@@ -171,7 +176,8 @@ def picture_of_sound(
 def spectrogram(audio: F32, rate_hz: float, columns: int, frequencies_hz: F64) -> F64:
     """Levels in dB, (frequencies, columns), of audio (frames, channels): fine in pitch below, in time above.
 
-    A full-scale sine reads -3 dB in each channel it is in. Frequencies are spaced by ratio.
+    A full-scale sine on all channels reads 0 dB, or up to 1.4 dB less between two bins (Harris 1978, table 1,
+    Hann). Frequencies are spaced by ratio.
     """
     edges = np.linspace(0, len(audio), columns + 1).astype(np.int64)
     centres = np.log([centre_hz for centre_hz, _ in FINE])
@@ -203,13 +209,13 @@ class _Look:
     meter: Meter
 
 
-def _look(path: str | os.PathLike[str]) -> _Look:
+def _look(path: str | os.PathLike[str], columns: int) -> _Look:
     with open_audio(path) as file:
         rate_hz, channels, total = file.samplerate, file.channels, file.frames
         if total == 0 or channels > 2:
             raise ValueError(f"{path} holds no sound of one or two channels")
         frequencies_hz = np.geomspace(20.0, min(20_000.0, 0.499 * rate_hz), ROWS)
-        count = max(1, min(COLUMNS, total // 64))
+        count = max(1, min(columns, total // 64))
         window_s = min(max(1.5 * total / rate_hz / count, WINDOW_S[0]), WINDOW_S[1])
         length = 1 << round(math.log2(window_s * rate_hz))
         edges = np.linspace(0, total, count + 1).astype(np.int64)
@@ -267,19 +273,21 @@ def _scenes_of_markers(path: str | os.PathLike[str], rate_hz: int, seconds: floa
     return [(label, start_s, end_s) for (start_s, label), (end_s, _) in pairwise(markers)]
 
 
-def _figure(title: str, details: str) -> Any:
+def _figure(title: str, details: str, pixels: tuple[int, int]) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(PIXELS[0] / 100, PIXELS[1] / 100), dpi=100, facecolor=NIGHT)
+    figure = Figure(figsize=(pixels[0] / 100, pixels[1] / 100), dpi=100, facecolor=NIGHT)
     FigureCanvasAgg(figure)
-    figure.text(0.055, 0.962, title, color=INK, fontsize=19, fontweight="light", va="center")
-    figure.text(0.945, 0.962, details, color=FAINT, fontsize=11, va="center", ha="right")
+    side = SIDE_PIXELS / pixels[0]
+    figure.text(side, 0.962, title, color=INK, fontsize=19, fontweight="light", va="center")
+    figure.text(1.0 - side, 0.962, details, color=FAINT, fontsize=11, va="center", ha="right")
     return figure
 
 
-def _margins(left: float) -> dict[str, float]:
-    return {"left": left, "right": 0.945, "top": 0.935, "bottom": 0.05, "hspace": 0.09}
+def _margins(figure: Any, left: float = 1.0) -> dict[str, float]:
+    side = SIDE_PIXELS / figure.bbox.width
+    return {"left": left * side, "right": 1.0 - side, "top": 0.935, "bottom": 0.05, "hspace": 0.09}
 
 
 def _draw_arc(panel: Any, arc: Arc, scenes: Sequence[Scene]) -> None:
@@ -342,7 +350,8 @@ def _draw_spectrogram(figure: Any, panel: Any, seen: _Look) -> None:
     _scale_hz(panel, seen.frequencies_hz)
     _label(panel, "Hz")
     box = panel.get_position()
-    bar = figure.colorbar(image, cax=figure.add_axes((0.953, box.y0, 0.008, box.height)))
+    width = figure.bbox.width
+    bar = figure.colorbar(image, cax=figure.add_axes((box.x1 + 13 / width, box.y0, 13 / width, box.height)))
     bar.outline.set_visible(False)
     bar.set_ticks(np.arange(top_db - 72.0, top_db + 1.0, 12.0))
     bar.ax.tick_params(colors=FAINT, labelsize=8, length=0, pad=3)
@@ -433,7 +442,7 @@ def _beside(panel: Any, text: str, height: float, colour: str) -> None:
         xytext=(7, 0),
         textcoords="offset points",
         color=colour,
-        fontsize=10 if panel.figure.bbox.width >= PIXELS[0] else 9,
+        fontsize=10 if panel.figure.bbox.width > SMALL_PIXELS[0] else 9,
         va="center",
         annotation_clip=False,
     )
@@ -441,7 +450,7 @@ def _beside(panel: Any, text: str, height: float, colour: str) -> None:
 
 def _draw_loudness(panel: Any, meter: Meter) -> None:
     times_s, momentary, short_term = meter.curve(0.1)
-    stride = max(1, len(times_s) // (4 * COLUMNS))
+    stride = max(1, len(times_s) // (4 * round(panel.bbox.width)))
     panel.plot(times_s[::stride], _drawn(momentary[::stride]), color=MOMENTARY, linewidth=0.8)
     panel.plot(times_s[::stride], _drawn(short_term[::stride]), color=SHORT_TERM, linewidth=2.0)
     integrated = meter.integrated()
@@ -491,8 +500,8 @@ def _draw_names(panel: Any, scenes: Sequence[Scene], seconds: float) -> None:
     for number, (name, start_s, end_s) in enumerate(scenes):
         colour = SCENES[number % len(SCENES)]
         panel.axvspan(start_s, end_s, 0.0, 0.13, color=_mixed(colour, "#ffffff", 0.85), linewidth=0)
-        # At 11 points a letter takes about 7.3 of 1424 pixels.
-        width_s = (len(name) + 1) * 7.3 / 1424 * seconds
+        # At 11 points a letter takes about 8 pixels.
+        width_s = (len(name) + 0.6) * 8.0 / panel.bbox.width * seconds
         line = next((k for k in range(3) if start_s >= free_s[k]), 2)
         free_s[line] = start_s + width_s
         from_right = start_s + width_s > seconds
@@ -524,7 +533,7 @@ def _lighter(colour: str) -> tuple[float, ...]:
 
 def _label(panel: Any, text: str) -> None:
     panel.set_ylabel(text, color=FAINT, fontsize=10, labelpad=8)
-    panel.yaxis.set_label_coords(-0.034, 0.5)
+    panel.yaxis.set_label_coords(-48.0 / panel.bbox.width, 0.5)
 
 
 def _row_edges(frequencies_hz: F64) -> F64:

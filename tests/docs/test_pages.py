@@ -86,6 +86,7 @@ def test_pictures_are_small_and_wide_and_none_is_left_over() -> None:
     scenes = [scene.name for scene in load("dream").scenes]
     wanted = {
         "dream.webp",
+        "night.webp",
         *(f"{name}.webp" for name in sounds.names()),
         *(f"scene_{name}.webp" for name in scenes),
     }

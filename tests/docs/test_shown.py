@@ -111,11 +111,13 @@ def test_python_runs(folder: Path) -> None:
 def test_commands_are_there(
     page: str, command: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is shown parses as it stands; what costs little runs."""
+    """What is shown parses as it stands, and runs, renders for a second; not what measures or installs."""
     words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_]+=\S+", word)]
     program = Path(words[0]).name
     if program == "resonance":
         arguments = _parser().parse_args(words[1:])
+        if arguments.command == "render":
+            assert main([*words[1:], "--end", "1"]) == 0
         if arguments.command in CHEAP:
             assert main(words[1:]) == 0
             assert capsys.readouterr().out or arguments.command == "check"
