@@ -72,7 +72,9 @@ def _page(name: str, scenes: list[str]) -> str:
     )
     first, *others = _stressed(sound.doc).split("\n\n")
     facts = [f"*{key}:* {text}" for key, text in sound.patch.facts.items()]
-    return _joined(f"# {name}", first, picture, *others, "## Parameters", _table(name, sound.patch), *facts)
+    more = f"[Its code](../../resonance/sounds/{name}.py) · [all sounds](README.md)"
+    table = _table(name, sound.patch)
+    return _joined(f"# {name}", first, picture, *others, "## Parameters", table, *facts, more)
 
 
 def _index(scenes_of: Mapping[str, list[str]], score: Score) -> str:

@@ -26,8 +26,8 @@ SMALL_ROWS = 290
 SMALL_HZ = (30.0, 16_000.0)
 
 ROWS = 360
-WINDOW_S = (0.085, 0.7)
-"""A window spans a column and a half, within these: the longer the picture, the finer its low partials."""
+WINDOW_S = 0.7
+"""No window is longer, however many seconds a column stands for."""
 
 WINDOWS_A_COLUMN = 8
 RANGE_DB = 84.0
@@ -179,33 +179,75 @@ def spectrogram(audio: F32, rate_hz: float, columns: int, frequencies_hz: F64) -
     A full-scale sine on all channels reads 0 dB, or up to 1.4 dB less between two bins (Harris 1978, table 1,
     Hann). Frequencies are spaced by ratio.
     """
+    lens = _Lens(rate_hz, frequencies_hz, len(audio) / rate_hz / columns)
     edges = np.linspace(0, len(audio), columns + 1).astype(np.int64)
-    centres = np.log([centre_hz for centre_hz, _ in FINE])
-    levels_db = np.zeros((len(frequencies_hz), columns))
-    for number, (_, window_s) in enumerate(FINE):
-        length = 1 << round(math.log2(window_s * rate_hz))
-        # Mirrored at its ends, so that the cut itself is no click.
-        padded = np.pad(audio, ((length // 2, length - length // 2), (0, 0)), mode="symmetric")
-        weight = np.interp(np.log(frequencies_hz), centres, np.eye(len(FINE))[number])
-        for column, (begin, end) in enumerate(pairwise(edges)):
-            powers = _column_powers(
-                padded[begin : end + length], int(end - begin), length, rate_hz, frequencies_hz
-            )
-            levels_db[:, column] += weight * db(powers)
-    return levels_db
+    # Mirrored at its ends, so that the cut itself is no click.
+    padded = np.pad(audio, ((lens.reach, lens.reach), (0, 0)), mode="symmetric")
+    seen = [lens.levels_db(padded[begin : end + 2 * lens.reach]) for begin, end in pairwise(edges)]
+    return np.stack(seen, axis=1)
+
+
+class _Lens:
+    """How a column of a spectrogram is seen: through windows that are long below and short above.
+
+    A column is looked at with `reach` frames before and after it.
+    """
+
+    def __init__(self, rate_hz: float, frequencies_hz: F64, column_s: float) -> None:
+        self._rate_hz = rate_hz
+        self._frequencies_hz = frequencies_hz
+        self._weights: dict[int, F64] = {}
+        centres = np.log([centre_hz for centre_hz, _ in FINE])
+        for number, (_, window_s) in enumerate(FINE):
+            # Over a column and a half at least, so that nothing falls between two.
+            length = 1 << round(math.log2(min(max(window_s, 1.5 * column_s), WINDOW_S) * rate_hz))
+            weight = np.interp(np.log(frequencies_hz), centres, np.eye(len(FINE))[number])
+            self._weights[length] = self._weights.get(length, 0.0) + weight
+        self.reach = max(self._weights) // 2
+
+    def levels_db(self, heard: F32) -> F64:
+        """Levels over a column, which comes as (frames, channels) with what is around it."""
+        fresh = len(heard) - 2 * self.reach
+        levels_db = np.zeros(len(self._frequencies_hz))
+        for length, weight in self._weights.items():
+            around = self.reach - length // 2
+            powers = self._powers(heard[around : len(heard) - around], fresh, length)
+            levels_db += weight * db(powers)
+        return levels_db
+
+    def _powers(self, heard: F32, fresh: int, length: int) -> F64:
+        """Mean power of some windows whose middles lie in the column.
+
+        A row wider than a bin takes the loudest bin in it, so that a thin partial stays a bright line.
+        """
+        windows = max(1, min(WINDOWS_A_COLUMN, round(2.0 * fresh / length)))
+        begins = ((np.arange(windows) + 0.5) / windows * fresh).astype(np.int64)
+        taper = np.hanning(length + 1)[:-1]
+        frames = np.stack([heard[begin : begin + length] for begin in begins])
+        power = (np.abs(np.fft.rfft(frames * taper[None, :, None], axis=1)) ** 2).mean(axis=(0, 2))
+        power *= (2.0 / taper.sum()) ** 2
+        bins = self._frequencies_hz * length / self._rate_hz
+        between = np.interp(bins, np.arange(len(power)), power)
+        ratio = math.sqrt(self._frequencies_hz[1] / self._frequencies_hz[0])
+        first = np.ceil(bins / ratio).astype(np.int64)
+        after = np.minimum(np.ceil(bins * ratio).astype(np.int64), len(power))
+        wide = after - first > 1
+        row_edges = np.stack([first[wide], after[wide]], 1)
+        if len(row_edges):
+            between[wide] = [power[a:b].max() for a, b in row_edges]
+        return between
 
 
 @dataclass(frozen=True)
 class _Look:
-    """A file, column by column: waveform (lowest, highest, RMS) and powers (rows, columns) on a log scale."""
+    """A file, column by column: waveform (lowest, highest, RMS) and levels (rows, columns) on a log scale."""
 
     rate_hz: int
     seconds: float
     edges_s: F64
     wave: F64
-    powers: F64
+    levels_db: F64
     frequencies_hz: F64
-    shift_s: float
     meter: Meter
 
 
@@ -216,55 +258,24 @@ def _look(path: str | os.PathLike[str], columns: int) -> _Look:
             raise ValueError(f"{path} holds no sound of one or two channels")
         frequencies_hz = np.geomspace(20.0, min(20_000.0, 0.499 * rate_hz), ROWS)
         count = max(1, min(columns, total // 64))
-        window_s = min(max(1.5 * total / rate_hz / count, WINDOW_S[0]), WINDOW_S[1])
-        length = 1 << round(math.log2(window_s * rate_hz))
         edges = np.linspace(0, total, count + 1).astype(np.int64)
         wave = np.zeros((3, count))
-        powers = np.zeros((ROWS, count))
+        levels_db = np.zeros((ROWS, count))
         meter = Meter(rate_hz, channels, remembers=True)
-        past: F32 = np.zeros((length, channels), np.float32)
+        lens = _Lens(rate_hz, frequencies_hz, total / rate_hz / count)
+
+        def ahead(frames: int) -> F32:
+            return file.read(frames, dtype="float32", always_2d=True, fill_value=0.0)
+
+        held = np.concatenate([np.zeros((lens.reach, channels), np.float32), ahead(lens.reach)])
         for column, frames in enumerate(np.diff(edges)):
-            block = file.read(int(frames), dtype="float32", always_2d=True)
-            if not len(block):
-                break
+            held = np.concatenate([held, ahead(int(frames))])
+            block = held[lens.reach : lens.reach + frames]
             meter.add(block)
             wave[:, column] = block.min(), block.max(), np.sqrt(np.mean(block.astype(np.float64) ** 2))
-            heard = np.concatenate([past, block])
-            powers[:, column] = _column_powers(heard, len(block), length, rate_hz, frequencies_hz)
-            past = heard[-length:]
-    return _Look(
-        rate_hz,
-        total / rate_hz,
-        edges / rate_hz,
-        wave,
-        powers,
-        frequencies_hz,
-        length / 2.0 / rate_hz,
-        meter,
-    )
-
-
-def _column_powers(heard: F32, fresh: int, length: int, rate_hz: float, frequencies_hz: F64) -> F64:
-    """Mean power of some windows that end within the last `fresh` frames, at rows spaced by ratio.
-
-    A row wider than a bin takes the loudest bin in it, so that a thin partial stays a bright line.
-    """
-    windows = max(1, min(WINDOWS_A_COLUMN, round(2.0 * fresh / length)))
-    ends = len(heard) - fresh + np.linspace(0, fresh, windows + 1)[1:].astype(np.int64)
-    taper = np.hanning(length + 1)[:-1]
-    frames = np.stack([heard[end - length : end] for end in ends])
-    power = (np.abs(np.fft.rfft(frames * taper[None, :, None], axis=1)) ** 2).mean(axis=(0, 2))
-    power *= (2.0 / taper.sum()) ** 2
-    bins = frequencies_hz * length / rate_hz
-    between = np.interp(bins, np.arange(len(power)), power)
-    ratio = (frequencies_hz[-1] / frequencies_hz[0]) ** (0.5 / (ROWS - 1))
-    first = np.ceil(bins / ratio).astype(np.int64)
-    after = np.minimum(np.ceil(bins * ratio).astype(np.int64), len(power))
-    wide = after - first > 1
-    row_edges = np.stack([first[wide], after[wide]], 1)
-    if len(row_edges):
-        between[wide] = [power[a:b].max() for a, b in row_edges]
-    return between
+            levels_db[:, column] = lens.levels_db(held)
+            held = held[frames:]
+    return _Look(rate_hz, total / rate_hz, edges / rate_hz, wave, levels_db, frequencies_hz, meter)
 
 
 def _scenes_of_markers(path: str | os.PathLike[str], rate_hz: int, seconds: float) -> list[Scene]:
@@ -335,11 +346,10 @@ def _draw_wave(panel: Any, seen: _Look) -> None:
 
 
 def _draw_spectrogram(figure: Any, panel: Any, seen: _Look) -> None:
-    levels_db = db(seen.powers)
+    levels_db = seen.levels_db
     top_db = 6.0 * math.ceil(float(np.percentile(levels_db, 99.95)) / 6.0) if levels_db.max() > -200 else 0.0
-    # A window shows what lies half its length before its end.
     image = panel.pcolormesh(
-        np.clip(seen.edges_s - seen.shift_s, 0.0, None),
+        seen.edges_s,
         _row_edges(seen.frequencies_hz),
         levels_db,
         cmap="magma",
