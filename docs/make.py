@@ -12,6 +12,7 @@ import argparse
 import math
 import sys
 import tempfile
+import tomllib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,11 +41,9 @@ DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 WHOLE_PIXELS = (1000, 800)
 BLOCK_FRAMES = MAX_STEPS * GRID_FRAMES
+CAPTIONS = tomllib.loads((DOCS / "captions.toml").read_text(encoding="utf-8"))
 ALONE_S = 24
-"""How many seconds of a sound its picture shows: where it is loudest, unless `MOMENTS` knows better."""
-
-MOMENTS = {"drone": 40.0, "heartbeat": 262.0, "stars": 194.0, "symphony": 474.0}
-"""Where in the dream a sound is most itself, in seconds, where that is not where it is loudest."""
+"""How many seconds of a sound its picture shows: where it is loudest, unless its caption knows better."""
 
 COLUMNS = ("key", "unit", "range", "default", "meaning", "MIDI and OSC target")
 MADE = "<!-- Made by docs/make.py from the declarations; change them, not this. -->"
@@ -66,15 +65,15 @@ def _page(name: str, scenes: list[str]) -> str:
     """What one hears, its picture, what it follows, and what it can be asked for."""
     sound = sounds.sound(name)
     heard = ", ".join(f"[{scene}](../dream.md#{scene})" for scene in scenes)
-    picture = (
-        f"![{name}: spectrogram of {ALONE_S} seconds, alone](../pictures/{name}.webp)\n\n"
-        f"*Alone and dry, where the frame above it stands in the piece. In the dream: {heard}.*"
-    )
+    seen = CAPTIONS.get(name, {}).get("see")
+    caption = f"*{seen}*" if seen else ""
+    picture = f"![{name}: spectrogram of {ALONE_S} seconds](../pictures/{name}.webp)\n\n{caption}".strip()
+    where = f"Alone and dry; the frame above shows when. It plays in {heard or 'no scene'} of the dream."
     first, *others = _stressed(sound.doc).split("\n\n")
     facts = [f"*{key}:* {text}" for key, text in sound.patch.facts.items()]
     more = f"[Its code](../../resonance/sounds/{name}.py) · [all sounds](README.md)"
     table = _table(name, sound.patch)
-    return _joined(f"# {name}", first, picture, *others, "## Parameters", table, *facts, more)
+    return _joined(f"# {name}", first, picture, where, *others, "## Parameters", table, *facts, more)
 
 
 def _index(scenes_of: Mapping[str, list[str]], score: Score) -> str:
@@ -232,7 +231,11 @@ def rendered(score: Score, scenes: Sequence[tuple[str, float, float]], path: Pat
     """Renders the piece to a file, and listens meanwhile to each of its sounds by itself."""
     engine = Engine(score, stems=True)
     shown = round(ALONE_S * engine.rate / BLOCK_FRAMES)
-    begins = {name: round(start_s * engine.rate / BLOCK_FRAMES) for name, start_s in MOMENTS.items()}
+    begins = {
+        name: round(caption["from_s"] * engine.rate / BLOCK_FRAMES)
+        for name, caption in CAPTIONS.items()
+        if "from_s" in caption
+    }
     alone = {name: Alone(shown, begins.get(name)) for name in engine.heard}
     silence = np.zeros((2, BLOCK_FRAMES), np.float32)
     tags: dict[str, str | int] = {

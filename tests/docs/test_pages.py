@@ -84,6 +84,10 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(there), f"{target}: no such title in {there.name}"
 
 
+def test_captions_belong_to_sounds() -> None:
+    assert script(DOCS / "make.py").CAPTIONS.keys() <= set(sounds.names())
+
+
 def test_pictures_are_small_and_wide_and_none_is_left_over() -> None:
     scenes = [scene.name for scene in load("dream").scenes]
     wanted = {
