@@ -5,12 +5,14 @@ noise. The other is shadow: low, close tones and a dark wind. How high it stands
 the tones back into themselves, from a pure sine through a saw to noise, and lets the wind in. It circles
 one wing, once or ten times, and crosses over when no one can say; each crossing is a gust that sweeps
 through all heights. All the while single things come to light in it and go: flashes, small and high, on the
-wing of light, and knocks, low and short, on that of shadow.
+wing of light, and knocks, low and short, on that of shadow. Strained, every tone has a double just so far
+above it that the two rub the most.
 
 What it follows: energy is its force, and how much flashes and knocks in it; tension turns it faster and lifts
 chaos over clarity; valence leans it towards the light.
 
-Source: Lorenz 1963; sines fed back into their own phase, Tomisawa 1981.
+Source: Lorenz 1963; sines fed back into their own phase, Tomisawa 1981; where two tones rub the most, the
+summit of Sethares' curve, 1998.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class Weather:
         turns_hz = span["turns_hz"] * (0.6 + 0.6 * span.tension) * np.exp2(1.3 * unrest[:, 0])
         lorenz(self._place, _TURN * turns_hz * span.step_s, path)
         crossing = glide_coefficient(_CROSSES_S, span.rate_hz)
-        crossings(self._wing, path[:, 0], 0.12 * (span.valence - 0.5), crossing, wings)
+        crossings(self._wing, path[:, 0], 0.3 * (span.valence - 0.5), crossing, wings)
         chaos = np.clip(0.3 + 0.4 * span.tension + 0.8 * path[:, 2], 0.0, 1.0)
         return wings[:, 0], wings[:, 1], chaos
 
@@ -145,7 +147,7 @@ class StormRule(Sustain):
             pitch_hz=self._setting.tuning.hz(
                 tones[int(chance[0] * len(tones))], octave + int(2.0 * chance[1])
             ),
-            level_db=-21.0 + 15.0 * float(chance[2]) ** 2,
+            level_db=(-15.0 if light else -20.0) + 14.0 * float(chance[2]) ** 2,
             duration_s=(0.12 + 0.3 * float(chance[3])) * (1.0 if light else 0.7),
             rule="spark",
             detail={"pan": (1.8 if light else 0.5) * (float(chance[4]) - 0.5)},
@@ -163,8 +165,8 @@ class StormVoice(Voice):
         shadow_hz = [setting.tuning.hz(degree, _SHADOW_OCTAVE) for degree in _SHADOW]
         light_hz = [setting.tuning.hz(degree, _LIGHT_OCTAVE) for degree in _LIGHT]
         self._tones = {
-            "shadow": (np.array(shadow_hz), 0.30 * np.array([1.0, 0.8, 0.6, 0.4])),
-            "light": (np.array(light_hz), 0.2 * np.array([0.5, 0.6, 0.8, 1.0, 1.0, 0.9])),
+            "shadow": (np.array(shadow_hz), 0.20 * np.array([1.0, 0.8, 0.6, 0.4])),
+            "light": (np.array(light_hz), 0.22 * np.array([0.5, 0.6, 0.8, 1.0, 1.0, 0.9])),
         }
         self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
         self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
@@ -179,8 +181,8 @@ class StormVoice(Voice):
         self._weather = Weather(self._setting, event.frame)
         rng = self._setting.stream("phases")
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
-        self._phase = {name: rng.random(len(tones[0])) for name, tones in self._tones.items()}
-        self._memory = {name: np.zeros((2, len(tones[0]))) for name, tones in self._tones.items()}
+        self._phase = {name: rng.random(2 * len(tones[0])) for name, tones in self._tones.items()}
+        self._memory = {name: np.zeros((2, 2 * len(tones[0]))) for name, tones in self._tones.items()}
         self._filters = {name: np.zeros((2, 2)) for name in ("shadow", "light", "wind")}
         self._lids = {name: np.zeros((2, 2)) for name in self._filters}
         self._lows = np.zeros(2)
@@ -251,6 +253,12 @@ class StormVoice(Voice):
         # Torn tones fill the band and would drown the clear ones: what is purer is louder.
         level = (loud * (1.0 - 0.35 * chaos))[:, None] * weight * levels(7.0 * swell)
         angle = np.pi / 4.0 * (1.0 + 1.6 * np.clip(lean, -0.6, 0.6))
+        rubs = np.clip((span.tension - 0.3) / 0.4, 0.0, 1.0)[:, None]
+        apart = (17.4 + 0.019 * tone_hz) / tone_hz * (1.0 + 0.3 * swell)
+        cycles = np.concatenate((cycles, cycles * (1.0 + rubs * apart)), axis=1)
+        feedback = np.concatenate((feedback, feedback), axis=1)
+        level = np.concatenate((level, 0.8 * rubs * level), axis=1)
+        angle = np.concatenate((angle, angle), axis=1)
         x = self._silent(span.frames)
         feedback_fm(
             self._phase[name],
@@ -285,9 +293,9 @@ class StormVoice(Voice):
             span["wind"]
             * loud
             * even
-            * (0.05 + 0.27 * light + (0.7 - 0.35 * light) * chaos**1.5 + 0.5 * gust)
+            * (0.05 + 0.45 * light + (0.7 - 0.35 * light) * chaos**1.5 + 0.5 * gust)
         )
-        ramped(x, 0.8 * level, out)
+        ramped(x, 1.5 * level, out)
 
     def _silent(self, frames: int) -> F32:
         view = self._buffer[: 2 * frames].reshape(2, frames)
