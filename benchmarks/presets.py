@@ -2,15 +2,16 @@
 
     python benchmarks/presets.py [NAME ...] [--hour] [--seed 1] [--processes 1] [--markdown]
 
-Renders the first ten minutes of each preset as it stands and prints, for those: integrated loudness, the loudest
-3 s, the first 50 ms (RMS), the true peak, and times real time by CPU. `--hour` also plays an hour of it, and looks
-for repetition: the two most alike of all spans of 4 s.
+Renders the first ten minutes of each preset as it stands and prints, for those: integrated loudness, the
+loudest 3 s, the first 50 ms (RMS), the true peak, and times real time by CPU. `--hour` also plays an hour of
+it, and looks for repetition: the two most alike of all spans of 4 s.
 
-Two spans are alike by the normalised correlation of their waveforms, 1 where one is the other at any level. Every
-fourth second's span is held against every later moment, sample by sample, at 2 kHz; the most alike pairs are then
-slid along the hour together. Lows are weighed as the ear does (A-weighting), so that two spans are not alike merely
-because one steady low tone holds most of their power. Spans 30 dB under the loudest are silence, and like nothing.
-The hour is played at half the preset's rate: nothing over 900 Hz is compared, and it takes half the time.
+Two spans are alike by the normalised correlation of their waveforms, 1 where one is the other at any level.
+Every fourth second's span is held against every later moment, sample by sample, at 2 kHz; the most alike
+pairs are then slid along the hour together. Lows are weighed as the ear does (A-weighting), so that two spans
+are not alike merely because one steady low tone holds most of their power. Spans 30 dB under the loudest are
+silence, and like nothing. The hour is played at half the preset's rate: nothing over 900 Hz is compared, and
+it takes half the time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 TARGET_LUFS = -23.0
 WITHIN_LU = 1.0
@@ -99,36 +101,34 @@ class Lows:
     """What lies under 900 Hz, weighed as the ear does, mono, at `LOW_RATE_HZ`; block by block."""
 
     def __init__(self, rate_hz: int) -> None:
-        from scipy.signal import firwin, lfilter, lfilter_zi, zpk2sos
+        from scipy.signal import ellip, zpk2sos
 
         if rate_hz % LOW_RATE_HZ:
             raise ValueError(f"a rate of {rate_hz} Hz is no multiple of {LOW_RATE_HZ} Hz")
-        self._filter = lfilter
-        self._taps = firwin(24 * (rate_hz // LOW_RATE_HZ) + 1, 900.0, fs=rate_hz)
-        self._past = 0.0 * lfilter_zi(self._taps, 1.0)
         self._every = rate_hz // LOW_RATE_HZ
         self._offset = 0
-        self._sos = zpk2sos(*a_weighting(LOW_RATE_HZ))
-        self._state = np.zeros((len(self._sos), 2))
+        self._cut = ellip(10, 0.5, 60.0, 900.0, fs=rate_hz, output="sos")
+        self._weigh = zpk2sos(*a_weighting(LOW_RATE_HZ))
+        self._states = [np.zeros((len(sos), 2)) for sos in (self._cut, self._weigh)]
 
     def of(self, block: F32) -> F32:
         """The block's share of it; block is (frames, 2)."""
         from scipy.signal import sosfilt
 
-        mono, self._past = self._filter(self._taps, 1.0, block.sum(axis=1), zi=self._past)
+        mono, self._states[0] = sosfilt(self._cut, block.sum(axis=1), zi=self._states[0])
         low = mono[self._offset :: self._every]
         self._offset = (self._offset - len(mono)) % self._every
-        weighed, self._state = sosfilt(self._sos, low, zi=self._state)
+        weighed, self._states[1] = sosfilt(self._weigh, low, zi=self._states[1])
         return np.asarray(weighed, np.float32)
 
 
-def a_weighting(rate_hz: float) -> tuple[list[float], NDArray[np.complex128], float]:
+def a_weighting(rate_hz: float) -> tuple[F64, F64, float]:
     """The ear's weighting of lows, as zeros, poles and gain. Source: IEC 61672-1, the poles below 1 kHz."""
     from scipy.signal import bilinear_zpk
 
     corners = 2.0 * np.pi * np.array([20.6, 20.6, 107.7, 737.9])
     zeros, poles, gain = bilinear_zpk(np.zeros(4), -corners, 1.0, rate_hz)
-    return zeros, poles, gain
+    return zeros, poles, float(gain)
 
 
 def most_alike(x: F32) -> tuple[float, tuple[float, float]]:
@@ -162,14 +162,14 @@ def most_alike(x: F32) -> tuple[float, tuple[float, float]]:
     return alike, (one / LOW_RATE_HZ, other / LOW_RATE_HZ)
 
 
-def moving_power(x: F32, span: int) -> NDArray[np.float64]:
+def moving_power(x: F32, span: int) -> F64:
     """The sum of squares of the span that begins at each sample."""
     total = np.concatenate(([0.0], np.cumsum(np.square(x, dtype=np.float64))))
     return np.maximum(total[span:] - total[:-span], 1e-20)
 
 
 def slide(
-    x: F32, power: NDArray[np.float64], quiet: float, pair: tuple[float, int, int], span: int
+    x: F32, power: F64, quiet: float, pair: tuple[float, int, int], span: int
 ) -> tuple[float, int, int]:
     """The best of a pair of spans moved together by up to a span to either side."""
     _, one, other = pair
