@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -43,7 +44,7 @@ WHOLE_PIXELS = (1000, 800)
 BLOCK_FRAMES = MAX_STEPS * GRID_FRAMES
 CAPTIONS = tomllib.loads((DOCS / "captions.toml").read_text(encoding="utf-8"))
 ALONE_S = 24
-"""How many seconds of a sound its picture shows: where it is loudest, unless its caption knows better."""
+"""How many seconds of a sound its picture shows, where it is loudest; unless its caption knows better."""
 
 COLUMNS = ("key", "unit", "range", "default", "meaning", "MIDI and OSC target")
 MADE = "<!-- Made by docs/make.py from the declarations; change them, not this. -->"
@@ -67,7 +68,7 @@ def _page(name: str, scenes: list[str]) -> str:
     heard = ", ".join(f"[{scene}](../dream.md#{scene})" for scene in scenes)
     seen = CAPTIONS.get(name, {}).get("see")
     caption = f"*{seen}*" if seen else ""
-    picture = f"![{name}: spectrogram of {ALONE_S} seconds](../pictures/{name}.webp)\n\n{caption}".strip()
+    picture = f"![{name}: spectrogram of some seconds](../pictures/{name}.webp)\n\n{caption}".strip()
     where = f"Alone and dry; the frame above shows when. It plays in {heard or 'no scene'} of the dream."
     first, *others = _stressed(sound.doc).split("\n\n")
     facts = [f"*{key}:* {text}" for key, text in sound.patch.facts.items()]
@@ -205,6 +206,11 @@ def draw(score: Score) -> None:
     picture_of_audio(render, PICTURES / "dream.webp", arc, scenes, WHOLE_PIXELS)
 
 
+def _alone(caption: Mapping[str, Any], blocks_hz: float) -> Alone:
+    begins = round(caption["from_s"] * blocks_hz) if "from_s" in caption else None
+    return Alone(round(caption.get("seconds", ALONE_S) * blocks_hz), begins)
+
+
 def _outline(score: Score) -> Outline:
     timeline = Timeline(score)
     times_s = np.linspace(0.0, timeline.duration_s, 3000)
@@ -230,13 +236,7 @@ def _night() -> Score:
 def rendered(score: Score, scenes: Sequence[tuple[str, float, float]], path: Path) -> dict[str, Alone]:
     """Renders the piece to a file, and listens meanwhile to each of its sounds by itself."""
     engine = Engine(score, stems=True)
-    shown = round(ALONE_S * engine.rate / BLOCK_FRAMES)
-    begins = {
-        name: round(caption["from_s"] * engine.rate / BLOCK_FRAMES)
-        for name, caption in CAPTIONS.items()
-        if "from_s" in caption
-    }
-    alone = {name: Alone(shown, begins.get(name)) for name in engine.heard}
+    alone = {name: _alone(CAPTIONS.get(name, {}), engine.rate / BLOCK_FRAMES) for name in engine.heard}
     silence = np.zeros((2, BLOCK_FRAMES), np.float32)
     tags: dict[str, str | int] = {
         "title": score.title,

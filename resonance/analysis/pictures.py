@@ -197,12 +197,15 @@ class _Lens:
         self._rate_hz = rate_hz
         self._frequencies_hz = frequencies_hz
         self._weights: dict[int, F64] = {}
+        self._tapers: dict[int, F64] = {}
         centres = np.log([centre_hz for centre_hz, _ in FINE])
         for number, (_, window_s) in enumerate(FINE):
             # Over a column and a half at least, so that nothing falls between two.
             length = 1 << round(math.log2(min(max(window_s, 1.5 * column_s), WINDOW_S) * rate_hz))
             weight = np.interp(np.log(frequencies_hz), centres, np.eye(len(FINE))[number])
             self._weights[length] = self._weights.get(length, 0.0) + weight
+            taper = np.hanning(length + 1)[:-1]
+            self._tapers[length] = taper * (2.0 / taper.sum())
         self.reach = max(self._weights) // 2
 
     def levels_db(self, heard: F32) -> F64:
@@ -222,19 +225,17 @@ class _Lens:
         """
         windows = max(1, min(WINDOWS_A_COLUMN, round(2.0 * fresh / length)))
         begins = ((np.arange(windows) + 0.5) / windows * fresh).astype(np.int64)
-        taper = np.hanning(length + 1)[:-1]
         frames = np.stack([heard[begin : begin + length] for begin in begins])
-        power = (np.abs(np.fft.rfft(frames * taper[None, :, None], axis=1)) ** 2).mean(axis=(0, 2))
-        power *= (2.0 / taper.sum()) ** 2
+        power = (np.abs(np.fft.rfft(frames * self._tapers[length][:, None], axis=1)) ** 2).mean(axis=(0, 2))
         bins = self._frequencies_hz * length / self._rate_hz
         between = np.interp(bins, np.arange(len(power)), power)
         ratio = math.sqrt(self._frequencies_hz[1] / self._frequencies_hz[0])
         first = np.ceil(bins / ratio).astype(np.int64)
         after = np.minimum(np.ceil(bins * ratio).astype(np.int64), len(power))
         wide = after - first > 1
-        row_edges = np.stack([first[wide], after[wide]], 1)
-        if len(row_edges):
-            between[wide] = [power[a:b].max() for a, b in row_edges]
+        if wide.any():
+            stretches = np.stack([first[wide], after[wide]], axis=1).ravel()
+            between[wide] = np.maximum.reduceat(np.append(power, 0.0), stretches)[::2]
         return between
 
 
