@@ -380,6 +380,15 @@ def _scale_hz(panel: Any, frequencies_hz: F64) -> None:
     panel.set_facecolor("#000004")
 
 
+def _scale_clock(panel: Any, end_s: float, seconds: float) -> None:
+    """A panel's level axis: the clock, no two ticks in one second where it shows none of their tenths."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    step_s = _tick_s(seconds)
+    panel.xaxis.set_major_locator(MultipleLocator(step_s if end_s < 5.0 else max(1.0, step_s)))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: _clock(time_s)))
+
+
 def _small_figure(share: float) -> tuple[Any, Any, Any]:
     """A page's picture with two panels; the upper one takes this share of it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -400,8 +409,6 @@ def _finish_small(
     figure: Any, panel: Any, audio: F32, rate_hz: float, start_s: float, path: str | os.PathLike[str]
 ) -> None:
     """The spectrogram under what is drawn above it, and the file."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
     low_hz, high_hz = SMALL_HZ
     frequencies_hz = np.geomspace(low_hz, min(high_hz, 0.499 * rate_hz), SMALL_ROWS)
     columns = max(1, min(SMALL_COLUMNS, len(audio) // 64))
@@ -419,8 +426,7 @@ def _finish_small(
     )
     panel.set_xlim(start_s, start_s + seconds)
     _scale_hz(panel, frequencies_hz)
-    panel.xaxis.set_major_locator(MultipleLocator(_tick_s(seconds)))
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: _clock(time_s)))
+    _scale_clock(panel, start_s + seconds, seconds)
     box = panel.get_position()
     bar = figure.colorbar(image, cax=figure.add_axes((0.942, box.y0, 0.008, box.height - 0.06)))
     bar.outline.set_visible(False)
@@ -484,8 +490,6 @@ def _finish(
     path: str | os.PathLike[str],
 ) -> None:
     """Scene names on top, borders through all panels, the clock at the bottom; and the file."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
     names.set_xlim(0.0, seconds)
     names.set_axis_off()
     _draw_names(names, scenes, seconds)
@@ -498,9 +502,7 @@ def _finish(
             spine.set_visible(False)
         panel.tick_params(axis="both", which="both", colors=FAINT, labelsize=9, length=0, pad=5)
         panel.tick_params(axis="x", labelbottom=panel is panels[-1])
-    clock = panels[-1].xaxis
-    clock.set_major_locator(MultipleLocator(_tick_s(seconds)))
-    clock.set_major_formatter(FuncFormatter(lambda time_s, _: _clock(time_s)))
+    _scale_clock(panels[-1], seconds, seconds)
     _save(figure, path)
 
 
