@@ -86,7 +86,7 @@ class RoomRule(Sustain):
                 "tone",
                 pitch_hz=self._tuning.hz(degree, 3),
                 level_db=-40.0,
-                duration_s=4.0 if degree == theme.OCTAVE else 1.8,
+                duration_s=3.0 if degree == theme.OCTAVE else 1.8,
                 rule="theme",
                 detail={"pan": 0.0, "place": place},
             )
