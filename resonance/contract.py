@@ -25,7 +25,7 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.tuning import Tuning
 from resonance.units import db, metres
 
-MAX_STEPS = 128
+MAX_STEPS = 512
 """No span is longer than this many steps (8192 frames): voices size their scratch by it."""
 
 
@@ -168,9 +168,10 @@ class Span:
         if first == 0 and last == self.steps:
             return self
         borders = slice(first, last + 1)
+        begin, end = self.start + first * GRID_FRAMES, self.start + last * GRID_FRAMES
         return replace(
             self,
-            start=self.start + first * GRID_FRAMES,
+            start=begin,
             steps=last - first,
             valence=self.valence[borders],
             energy=self.energy[borders],
@@ -178,6 +179,11 @@ class Span:
             bpm=self.bpm[borders],
             presence=self.presence[borders],
             fields=_Cut(self.fields, borders),
+            beats=[beat for beat in self.beats if begin <= beat.frame < end],
+            heard={
+                name: [event for event in events if begin <= event.frame < end]
+                for name, events in self.heard.items()
+            },
         )
 
 
