@@ -32,7 +32,17 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-__all__ = ["F32", "F64", "GRID_FRAMES", "I64", "compilation", "kernel", "kernels", "strict_kernel", "summing_kernel"]
+__all__ = [
+    "F32",
+    "F64",
+    "GRID_FRAMES",
+    "I64",
+    "compilation",
+    "kernel",
+    "kernels",
+    "strict_kernel",
+    "summing_kernel",
+]
 
 
 def _cache_folder() -> Path | None:

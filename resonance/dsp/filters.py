@@ -103,14 +103,10 @@ def _svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, frames: F64, out: F
                 low_a = of_a[2, i] * rest_a + (second_a + of_a[1, i] * first_a)
                 low_b = of_b[2, i] * rest_b + (second_b + of_b[1, i] * first_b)
                 out[a, begin + i] = (
-                    direct * value_a
-                    + by_band * of_a[3, i] * (first_a + band_a)
-                    + by_low * (second_a + low_a)
+                    direct * value_a + by_band * of_a[3, i] * (first_a + band_a) + by_low * (second_a + low_a)
                 )
                 out[b, begin + i] = (
-                    direct * value_b
-                    + by_band * of_b[3, i] * (first_b + band_b)
-                    + by_low * (second_b + low_b)
+                    direct * value_b + by_band * of_b[3, i] * (first_b + band_b) + by_low * (second_b + low_b)
                 )
                 first_a, second_a, first_b, second_b = band_a, low_a, band_b, low_b
             state[0, a] = first_a if abs(first_a) > _SILENT else 0.0

@@ -22,15 +22,13 @@ _SILENT = 1e-20
 
 
 @strict_kernel
-def mix(
-    voice: F32, carry: F32, lag: int, gain: F64, send: F64, first: int, dry: F32, wet: F32
-) -> float:
+def mix(voice: F32, carry: F32, lag: int, gain: F64, send: F64, first: int, dry: F32, wet: F32) -> float:
     """Adds a voice to the mix at its exact frame, and its send to the shared space.
 
     `voice` (2, frames) sounds `lag` frames late, 0 to 63; `carry` (2, 64), state, holds what is still owed
     between calls. `gain` and `send` (steps + 1,) are linear levels: from step `first` on `dry` gets
-    voice · gain, `wet` gets voice · gain · send. Returns the voice's peak before gain; or infinity, having added nothing and
-    forgotten what was owed, when a sample of it is not finite or over `LIMIT`.
+    voice · gain, `wet` gets voice · gain · send. Returns the voice's peak before gain; or infinity, having
+    added nothing and forgotten what was owed, when a sample of it is not finite or over `LIMIT`.
     """
     # The bits of a float without its sign, read as a whole number, sort as magnitudes do, infinities and
     # NaN on top; and a maximum of whole numbers is found many at a time.

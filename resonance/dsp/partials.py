@@ -170,7 +170,8 @@ def _sines(phase: F64, cycles: F64, left: F32, right: F32, pitches: F64, lanes: 
                     levels, rises = (left_before, right_before), (left_rise, right_rise)
                     _drawn(phase[i], slow, fast, levels, rises, left_out, right_out)
                 else:
-                    pitches[_PHASE + gathered], pitches[_SLOW + gathered], pitches[_FAST + gathered] = phase[i], slow, fast
+                    pitches[_PHASE + gathered] = phase[i]
+                    pitches[_SLOW + gathered], pitches[_FAST + gathered] = slow, fast
                     lanes[_LEFT + gathered], lanes[_LEFT_RISE + gathered] = left_before, left_rise
                     lanes[_RIGHT + gathered], lanes[_RIGHT_RISE + gathered] = right_before, right_rise
                     gathered += 1
@@ -187,7 +188,8 @@ def _sines(phase: F64, cycles: F64, left: F32, right: F32, pitches: F64, lanes: 
         for k in range(gathered):
             levels = lanes[_LEFT + k], lanes[_RIGHT + k]
             rises = lanes[_LEFT_RISE + k], lanes[_RIGHT_RISE + k]
-            _drawn(pitches[_PHASE + k], pitches[_SLOW + k], pitches[_FAST + k], levels, rises, left_out, right_out)
+            at, slow, fast = pitches[_PHASE + k], pitches[_SLOW + k], pitches[_FAST + k]
+            _drawn(at, slow, fast, levels, rises, left_out, right_out)
 
 
 def sines(phase: F64, cycles: F64, left: F32, right: F32, out: F32) -> None:

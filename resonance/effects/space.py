@@ -12,6 +12,7 @@ import numpy as np
 
 from resonance.contract import Setting, Span
 from resonance.dsp import F32
+from resonance.dsp.curves import levels
 from resonance.dsp.mixing import ramped
 from resonance.dsp.space import space, space_coefficients, space_state
 from resonance.units import choice, db, part, seconds
@@ -41,5 +42,5 @@ class Space:
         t60_s = span["t60_s"]
         t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
         sent = np.zeros_like(x)
-        ramped(x, 10.0 ** (span["gain_db"] / 20.0), sent)
+        ramped(x, levels(span["gain_db"]), sent)
         space(self._state, t60, sent, out)

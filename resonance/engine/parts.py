@@ -133,7 +133,7 @@ class Part:
         self._put += 1
 
     def decide(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Sequence[Event]:
-        """Asks the rule wherever the score wants the sound, and returns what begins in this span, in order."""
+        """Asks the rule where the score wants the sound; returns what begins in this span, in order."""
         first = span.start // GRID_FRAMES
         for begin, end in self._wanted:
             if begin < first + span.steps and end > first:

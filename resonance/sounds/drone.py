@@ -20,7 +20,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
 from resonance.dsp import F32, F64
-from resonance.dsp.curves import drift, levels
+from resonance.dsp.curves import drift, levels, octaves, ratios
 from resonance.dsp.filters import svf
 from resonance.dsp.oscillators import TAIL, saws
 from resonance.dsp.partials import sines
@@ -94,7 +94,7 @@ class DroneVoice(Voice):
         wander = self._drift("wander", 0.045 * hurry, span)
         loud = levels(-9.0 + 13.0 * span.energy + 1.5 * wander[:, 2])
 
-        cycles = self._root * np.tile(self._harmonic, 2) * np.exp2(detune[:, : 2 * self._n] / 1200.0)
+        cycles = self._root * np.tile(self._harmonic, 2) * ratios(detune[:, : 2 * self._n])
         level = np.tile(self._levels(span, wander), 2) * levels(span["breath_db"][:, None] * breath)
         level *= loud[:, None]
         left = (level * self._left).astype(np.float32)
@@ -115,7 +115,7 @@ class DroneVoice(Voice):
         return 0.11 * (tilt + 0.55 * glow) * np.exp(1.1 * pure * self._family)
 
     def _saws(self, span: Span, detune: F64, wander: F64, loud: F64, out: F32) -> None:
-        cycles = self._root * _SAW_HARMONIC * np.exp2(1.6 * detune / 1200.0)
+        cycles = self._root * _SAW_HARMONIC * ratios(1.6 * detune)
         level = (0.085 * span["body"] * loud)[:, None] / _SAW_HARMONIC**0.5
         stack = self._saw_out.reshape(-1)[: 2 * span.frames].reshape(2, span.frames)
         stack.fill(0.0)
@@ -127,7 +127,7 @@ class DroneVoice(Voice):
             (level * self._saw_right).astype(np.float32),
             stack,
         )
-        opening = np.exp2(3.2 * span.energy + 0.7 * wander[:, 1])
+        opening = octaves(3.2 * span.energy + 0.7 * wander[:, 1])
         cutoff = np.minimum(span["cutoff_hz"] * opening, 9000.0) / span.rate_hz
         q = 0.6 + 4.0 * span["resonance"]
         both = np.ones(2)
