@@ -30,6 +30,7 @@ _LOW_PASS = 0
 _SAW_HARMONIC = np.array([1.0, 1.0, 2.0, 2.0, 3.0])
 _SAW_PAN = np.array([0.0, 0.0, -0.5, 0.5, 0.0])
 _MONO_BELOW_HZ = 120.0
+_GLOW = -0.5 * math.log2(math.e) / 0.22**2  # a bell, 0.22 octaves to each side
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class DroneVoice(Voice):
         n = patch.partials
         self._n = n
         self._harmonic = np.arange(1.0, n + 1.0)
+        self._height = np.log2(self._harmonic)
         self._setting = setting
         self._root = setting.tuning.root_hz / setting.rate_hz
         wide = np.clip((self._harmonic * setting.tuning.root_hz - _MONO_BELOW_HZ) / 200.0, 0.0, 1.0)
@@ -106,13 +108,13 @@ class DroneVoice(Voice):
     def _levels(self, span: Span, wander: F64) -> F64:
         """Each harmonic's level (steps + 1, n), before it breathes."""
         bright = span.energy[:, None]
-        tilt = self._harmonic ** -(1.9 - 0.65 * bright)
+        tilt = octaves((0.65 * bright - 1.9) * self._height)
         tilt[:, 0] *= 0.62  # the fundamental is felt more than heard: room for the heart
         centre = np.log2(9.0 + 7.0 * span.valence + 6.0 * wander[:, 0])[:, None]
-        glow = np.exp(-0.5 * ((np.log2(self._harmonic) - centre) / 0.22) ** 2) / self._harmonic**0.55
+        glow = octaves(_GLOW * (self._height - centre) ** 2 - 0.55 * self._height)
         glow *= (span["glow"] * (0.25 + 0.75 * span.energy) * (0.7 + 0.3 * wander[:, 1]))[:, None]
         pure = span.valence[:, None] * 0.9 - 0.45 - 0.6 * span.tension[:, None]
-        return 0.11 * (tilt + 0.55 * glow) * np.exp(1.1 * pure * self._family)
+        return 0.11 * (tilt + 0.55 * glow) * octaves(1.587 * pure * self._family)
 
     def _saws(self, span: Span, detune: F64, wander: F64, loud: F64, out: F32) -> None:
         cycles = self._root * _SAW_HARMONIC * ratios(1.6 * detune)
