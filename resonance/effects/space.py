@@ -1,7 +1,7 @@
 """The shared space: the valley that everything sounds in.
 
 One feedback delay network for the whole piece, fed by every sound's send. Lows ring longer and highs
-shorter, as between rock and air.
+shorter, as between rock and air; and the lowest ring in the middle, so that no foundation is lost in mono.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import numpy as np
 from resonance.contract import Setting, Span
 from resonance.dsp import F32
 from resonance.dsp.curves import levels
-from resonance.dsp.mixing import ramped
+from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.space import space, space_coefficients, space_state
 from resonance.units import choice, db, part, seconds
 
+_MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
 _SIZE_M = {"chamber": 6.0, "hall": 14.0, "valley": 28.0}
 
 
@@ -36,6 +37,7 @@ class Space:
 
     def __init__(self, patch: SpacePatch, setting: Setting) -> None:
         self._state = space_state(setting.rate_hz, _SIZE_M[patch.room], int(setting.key("walls")))
+        self._lows = np.zeros(2)
 
     def render(self, span: Span, x: F32, out: F32) -> None:
         """Adds the reverberation of what is sent, `x` (2, frames), to `out`."""
@@ -43,4 +45,7 @@ class Space:
         t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
         sent = np.zeros_like(x)
         ramped(x, levels(span["gain_db"]), sent)
-        space(self._state, t60, sent, out)
+        rung = np.zeros_like(x)
+        space(self._state, t60, sent, rung)
+        mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)
+        out += rung

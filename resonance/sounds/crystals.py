@@ -150,8 +150,8 @@ class CrystalsRule(Rule):
     def _snap(
         frame: int, chance: F64, brittle: float, where: dict[str, float], rate_hz: float
     ) -> Iterator[Event]:
-        """A burst of 6 to 30 micro-impacts in under 300 ms, thick at first."""
-        impacts = 6 + int(24.0 * chance[7] * brittle)
+        """A burst of 6 to 20 micro-impacts in under 300 ms, thick at first."""
+        impacts = 6 + int(15.0 * chance[7] * brittle)
         snap = Event(
             frame,
             "snap",

@@ -22,11 +22,13 @@ from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voi
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
 from resonance.dsp.filters import HIGH, LOW, svf
 from resonance.dsp.grains import grains
+from resonance.dsp.mixing import mono_below
 from resonance.units import db, hz, part, seconds
 
 _GRAIN_S = 1.0
 _HOP_S = 0.5  # half a grain: Hann windows add up to one
 _MOST_GRAINS = 40
+_MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
 _READY_S = 0.5
 # Squares of the allpasses' coefficients; their two chains are a quarter turn apart from 20 Hz up.
 _REAL = np.array([0.6923878, 0.9360654322959, 0.9882295226860, 0.9987488452737]) ** 2
@@ -91,10 +93,12 @@ class MirrorVoice(Voice):
         self._chains = np.zeros((2, 2, 4, 5))
         self._before = np.zeros((2, 2))
         self._after = np.zeros((2, 2))
+        self._lows = np.zeros(2)
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0
-        for state in (self._chains, self._before, self._after):
+        self._turning = False
+        for state in (self._chains, self._before, self._after, self._lows):
             state.fill(0.0)
         self._length.fill(0)
         kept = self._past.kept if self._past is not None else {}
@@ -128,20 +132,35 @@ class MirrorVoice(Voice):
             self._age,
             out,
         )
-        turned = span["turned"]
-        if turned.any():
-            self._turned_over(span, turned, out)
+        self._turn_over(span, out)
         self._age += span.frames
 
-    def _turned_over(self, span: Span, turned: F64, out: F32) -> None:
-        """Crossfades to the sound with its spectrum turned over: softened where all the lows now lie."""
+    def _turn_over(self, span: Span, out: F32) -> None:
+        """Crossfades to the sound with its spectrum turned over: softened where all the lows now lie.
+
+        What was high and wide lies low now, and is drawn into the middle there. It begins with the step in
+        which the score begins to turn it, however time is cut.
+        """
+        first = 0
+        if not self._turning:
+            begun = np.flatnonzero(span["turned"])
+            if not len(begun):
+                return
+            first = max(0, int(begun[0]) - 1)
+            self._turning = True
+        span = span.cut(first, span.steps)
+        x = out[:, first * GRID_FRAMES :]
         both = np.ones(2)
         turn = self._turn[: 2 * span.frames].reshape(2, span.frames)
+        turn[:] = x
         flat = np.full((span.steps + 1, 2), math.sqrt(0.5))
-        svf(self._before, np.full((span.steps + 1, 2), 220.0 / span.rate_hz), flat, HIGH, out, turn)
-        _sideband(self._chains, span["axis_hz"] / span.rate_hz, self._age, turn)
+        svf(self._before, np.full((span.steps + 1, 2), 220.0 / span.rate_hz), flat, HIGH, turn, turn)
+        _sideband(self._chains, span["axis_hz"] / span.rate_hz, self._age + first * GRID_FRAMES, turn)
         svf(self._after, 0.55 * span["axis_hz"][:, None] / span.rate_hz * both, flat, LOW, turn, turn)
-        _crossfade(turned, turn, out)
+        mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, turn)
+        borders = np.arange(span.steps + 1) * GRID_FRAMES
+        share = np.interp(np.arange(span.frames), borders, span["turned"]).astype(np.float32)
+        x += share * (turn - x)
 
 
 @kernel
@@ -170,16 +189,3 @@ def _chain(state: F64, squares: F64, value: float) -> float:
         state[k, 2], state[k, 3] = state[k, 3], out
         value = out
     return value
-
-
-@kernel
-def _crossfade(share: F64, x: F32, out: F32) -> None:
-    """Moves `out` (2, frames) towards `x` by a share (steps + 1,), in place."""
-    for step in range(out.shape[1] // GRID_FRAMES):
-        slope = (share[step + 1] - share[step]) / GRID_FRAMES
-        for channel in range(2):
-            for i in range(GRID_FRAMES):
-                frame = step * GRID_FRAMES + i
-                out[channel, frame] += np.float32(share[step] + slope * i) * (
-                    x[channel, frame] - out[channel, frame]
-                )

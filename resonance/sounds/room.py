@@ -162,13 +162,13 @@ class RoomVoice(Voice):
         two = np.ones(2)
         cutoff = (span["warmth_hz"] * (1.0 + 0.2 * curve[:, 1]) / span.rate_hz)[:, None]
         svf(self._tone_filter, cutoff * two, np.full((span.steps + 1, 2), 0.6), _LOW, noise, noise)
-        ramped(noise, 0.05 * (0.8 + 0.6 * span.energy) * trembling, out)
+        ramped(noise, 0.013 * (0.8 + 0.6 * span.energy) * trembling, out)
 
         white(self._ozone_key, start, noise)
         ozone = np.full((span.steps + 1, 2), _OZONE_HZ / span.rate_hz)
         q = np.full((span.steps + 1, 2), 2.0)
         svf(self._ozone_filter, ozone, q, _BAND, noise, noise)
-        ramped(noise, 0.006 * span["ozone"] * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
+        ramped(noise, 0.0016 * span["ozone"] * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
 
     def _trembling(self, span: Span, wander: F64) -> F64:
         """Hands that tremble: a rate that wanders by a tenth, deeper under tension."""

@@ -110,7 +110,7 @@ class ShadowRule(Sustain):
 class ShadowVoice(Voice):
     """The lying shadow, or one bite."""
 
-    voices: ClassVar[int] = 6
+    voices: ClassVar[int] = 16
 
     def __init__(self, patch: Shadow, setting: Setting) -> None:
         self._setting = setting

@@ -31,7 +31,8 @@ from resonance.units import count, db, part, seconds
 
 _MODES = 3
 _BOUNCES = 5
-_SPLINTERS = 260
+_SPLINTERS = 70
+_APART = 30
 _LOWEST_HZ, _HIGHEST_HZ = 1500.0, 16_000.0
 _CHORD = (0, 2, 4)
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
@@ -47,10 +48,10 @@ class Shatter(Patch):
     """A mirror that shatters once, when the score lets it in."""
 
     send_db: float = db(-12.0, -120.0, 12.0, "level sent to the shared space")
-    pieces: int = count(380, 50, 1500, "pieces of glass, each of which lands and bounces four times")
-    scatter_s: float = seconds(1.05, 0.2, 5.0, "in what time the pieces that still fall are down to 37 %")
+    pieces: int = count(260, 50, 1500, "pieces of glass, each of which lands and bounces four times")
+    scatter_s: float = seconds(1.3, 0.2, 5.0, "in what time the pieces that still fall are down to 37 %")
     blow: float = part(0.6, "the impact: the deep blow and the ringing pane")
-    singing: float = part(0.09, "how many of the pieces sing on, on the tones of the chord")
+    singing: float = part(0.035, "how many of the pieces sing on, on the tones of the chord")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def shards(
     lowest_hz = _LOWEST_HZ * 5.0 ** chance[:, 0]
     ratio = np.array([1.0, 1.72, 2.71]) * (1.0 + 0.16 * (bent - 0.5) * np.array([0.0, 1.0, 1.0]))
     brittle = 1.25 - 0.5 * float(span.tension[step])
-    ring_s = np.clip(brittle * 0.022 * 16.0 ** (chance[:, 1] ** 2.5) * (3000.0 / lowest_hz) ** 0.4, 0.02, 0.4)
+    ring_s = np.clip(brittle * 0.01 * 8.0 ** (chance[:, 1] ** 4) * (3000.0 / lowest_hz) ** 0.4, 0.008, 0.2)
     sings = chance[:, 2] < span["singing"][step] * (0.5 + float(span.valence[step]))
     tones = np.array([tuning.hz(degree, octave) for octave in (5, 6, 7) for degree in _CHORD])
     tones = tones[(tones >= _LOWEST_HZ) & (tones <= 7500.0)]
@@ -87,18 +88,18 @@ def shards(
     ring_s = np.where(sings, 0.5 + 1.1 * chance[:, 1], ring_s)
 
     modes_hz = np.minimum(lowest_hz[:, None] * ratio, _HIGHEST_HZ - 900.0 * bent)
-    t60_s = np.maximum(ring_s[:, None] * np.array([1.0, 0.62, 0.4]), 0.02)
+    t60_s = np.maximum(ring_s[:, None] * np.array([1.0, 0.62, 0.4]), 0.006)
     # The golden ratio lays any number of pieces evenly, chance only jostles them: the rate falls smoothly.
     share = (np.arange(n) * _GOLDEN + chance[0, 3] + 3.0 / n * chance[:, 3]) % 1.0
     lands_s = _BURSTS_S - span["scatter_s"][step] * np.log1p(-0.985 * share)
-    interval_s = (0.03 + 0.07 * chance[:, 4])[:, None] * (0.5 + 0.2 * chance[:, 5])[:, None] ** np.arange(
+    interval_s = (0.045 + 0.085 * chance[:, 4])[:, None] * (0.5 + 0.2 * chance[:, 5])[:, None] ** np.arange(
         _BOUNCES - 1
     )
     at_s = lands_s[:, None] + np.concatenate((np.zeros((n, 1)), np.cumsum(interval_s, axis=1)), axis=1)
     # Few are loud: sizes of what breaks are skewed. A bounce loses 4 dB or so, and never strikes alike.
-    level_db = -2.0 - 20.0 * chance[:, 6] - 1.5 * lands_s
-    level_db = np.where(sings, level_db - 11.0, level_db)
-    level_db = level_db[:, None] - 4.0 * np.arange(_BOUNCES) - 6.0 * struck
+    level_db = 0.0 - 10.0 * chance[:, 6] - 1.5 * lands_s
+    level_db = np.where(sings, level_db - 17.0, level_db)
+    level_db = level_db[:, None] - 2.0 * np.arange(_BOUNCES) - 5.0 * struck
     out = np.minimum(1.0, 0.45 + 0.4 * at_s)
     side = np.where(chance[:, 7] < 0.5, -1.0, 1.0)
     pan = side[:, None] * out * (np.abs(2.0 * chance[:, 7] - 1.0)[:, None] ** 0.4)
@@ -123,13 +124,17 @@ def shards(
         ),
         t60_s=np.concatenate(
             (
-                (0.02 + 0.03 * fine[:, 4])[:, None] * np.ones(_MODES),
+                (0.006 + 0.012 * fine[:, 4])[:, None] * np.ones(_MODES),
                 np.repeat(t60_s[chosen], _BOUNCES, axis=0),
             )
         ),
     )
     order = np.argsort(broken.at_s, kind="stable")
-    return Shards(*(getattr(broken, name)[order] for name in Shards.__slots__))
+    ordered = Shards(*(getattr(broken, name)[order] for name in Shards.__slots__))
+    # Drawn apart from their neighbours a little, so that more of them are heard one by one.
+    for _ in range(_APART):
+        ordered.at_s[1:-1] += 0.25 * np.diff(ordered.at_s, 2)
+    return ordered
 
 
 class ShatterRule(Sustain):
@@ -228,7 +233,7 @@ class ShatterVoice(Voice):
         pane_hz = 140.0 * 65.0 ** ((np.arange(pane) + rng.random(pane)) / pane)
         hz = np.concatenate((deep_hz, pane_hz))
         t60_s = np.concatenate(
-            ([1.5, 1.0, 0.8], 1.1 * (140.0 / pane_hz) ** 0.35 * rng.uniform(0.5, 1.3, pane))
+            ([1.5, 1.0, 0.8], 0.7 * (140.0 / pane_hz) ** 0.45 * rng.uniform(0.5, 1.3, pane))
         )
         level = np.concatenate(
             ([0.42, 0.2, 0.16], rng.uniform(0.25, 1.0, pane) * 0.075 * (500.0 / pane_hz) ** 0.25)
@@ -255,7 +260,7 @@ class ShatterVoice(Voice):
             broken.at_s[:, None] * flat,
             broken.modes_hz,
             broken.t60_s,
-            rng.uniform(0.0004, 0.0012, (n, 1)) * flat,
+            rng.uniform(0.0003, 0.0006, (n, 1)) * flat,
             level,
             pan,
             rng.random((n, _MODES)),

@@ -111,7 +111,7 @@ class StarsRule(Sustain):
 class StarsVoice(Voice):
     """The sea of stars, or one claw."""
 
-    voices: ClassVar[int] = 6
+    voices: ClassVar[int] = 12
 
     def __init__(self, patch: Stars, setting: Setting) -> None:
         self._setting = setting

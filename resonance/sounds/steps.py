@@ -25,6 +25,7 @@ from resonance.dsp.filters import BAND, svf
 from resonance.dsp.modes import mode_coefficients, modes
 from resonance.dsp.noise import impulses, white
 from resonance.dsp.placing import placed
+from resonance.generate import theme
 from resonance.generate.pace import UNDER_FOOT, Stride, Weight
 from resonance.tuning import strained_hz
 from resonance.units import db, hz, metres, part, seconds
@@ -70,14 +71,16 @@ class StepsRule(Rule):
             if span.presence[step] == 0.0:
                 continue
             place = self._weight.place()
+            # The seventh is none of the theme's tones: it has no place in it.
+            in_theme = UNDER_FOOT[place] in theme.CLIMB
             yield Event(
                 beat.frame + round(share * beat.interval_s * span.rate_hz),
                 "step",
                 pitch_hz=strained_hz(self._tuning.hz(UNDER_FOOT[place]), _STRAIN * tension, float(lean)),
                 level_db=-9.0 + 8.0 * energy + 1.3 * float(touch) + (0.7 if foot > 0 else -0.7),
                 duration_s=0.4,
-                rule="theme",
-                detail={"place": place + 1, "foot": foot, "beat": beat.number},
+                rule="theme" if in_theme else "unresolved",
+                detail={"foot": foot, "beat": beat.number, **({"place": place + 1} if in_theme else {})},
             )
 
 

@@ -4,12 +4,15 @@ Lorenz's butterfly steers it. One wing is light: high, open tones of the root's 
 noise. The other is shadow: low, close tones and a dark wind. How high it stands on a wing is chaos: it feeds
 the tones back into themselves, from a pure sine through a saw to noise, and lets the wind in. It circles
 one wing, once or ten times, and crosses over when no one can say; each crossing is a gust that sweeps
-through all heights.
+through all heights. All the while single things come to light in it and go: flashes, small and high, on the
+wing of light, and knocks, low and short, on that of shadow. Strained, every tone has a double just so far
+above it that the two rub the most.
 
-What it follows: energy is its force; tension turns it faster and lifts chaos over clarity; valence leans it
-towards the light.
+What it follows: energy is its force, and how much flashes and knocks in it; tension turns it faster and lifts
+chaos over clarity; valence leans it towards the light.
 
-Source: Lorenz 1963; sines fed back into their own phase, Tomisawa 1981.
+Source: Lorenz 1963; sines fed back into their own phase, Tomisawa 1981; where two tones rub the most, the
+summit of Sethares' curve, 1998.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from resonance.dsp.chaos import feedback_fm, lorenz
 from resonance.dsp.curves import drift, glide_coefficient, levels, ratios
 from resonance.dsp.filters import BAND, HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
+from resonance.dsp.modes import mode_coefficients, modes
 from resonance.dsp.noise import white
+from resonance.generate.onsets import Onsets
 from resonance.units import db, hz, part
 
 # Degrees above the root's octave 1, and above its octave 3: shadow rubs a second, light is a pure chord.
@@ -38,6 +43,9 @@ _CROSSED = 0.1  # how far onto the other wing it must be to have crossed over: a
 _CROSSES_S = 0.16
 _UNREST_HZ = 0.4  # how often its pace changes, so that no wing is circled like a clock
 _SHADOW_WIND_HZ, _LIGHT_WIND_HZ = 210.0, 3900.0
+_FLASH = np.array([1.0, 2.76, 5.4])  # a small bar's modes. Source: Rossing & Fletcher 1998, ch. 2
+_KNOCK = np.array([1.0, 1.59, 2.14])  # a skin's modes. Source: the same, ch. 3
+_SPARK_WEIGHT = np.array([1.0, 0.5, 0.25])
 _MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
 
 
@@ -49,6 +57,7 @@ class Storm(Patch):
     turns_hz: float = hz(0.55, 0.02, 4.0, "turns of a wing a second: it crosses over every two or three")
     chaos: float = part(0.45, "how far the tones are torn, at most: 0 stays pure")
     wind: float = part(0.5, "the noise, bright on one wing and dark on the other")
+    sparks_hz: float = hz(24.0, 0.0, 60.0, "how often something flashes or knocks at full energy, on average")
 
 
 class Weather:
@@ -72,7 +81,7 @@ class Weather:
         turns_hz = span["turns_hz"] * (0.6 + 0.6 * span.tension) * np.exp2(1.3 * unrest[:, 0])
         lorenz(self._place, _TURN * turns_hz * span.step_s, path)
         crossing = glide_coefficient(_CROSSES_S, span.rate_hz)
-        crossings(self._wing, path[:, 0], 0.12 * (span.valence - 0.5), crossing, wings)
+        crossings(self._wing, path[:, 0], 0.3 * (span.valence - 0.5), crossing, wings)
         chaos = np.clip(0.3 + 0.4 * span.tension + 0.8 * path[:, 2], 0.0, 1.0)
         return wings[:, 0], wings[:, 1], chaos
 
@@ -89,28 +98,36 @@ def crossings(wing: F64, x: F64, lean: F64, share: float, out: F64) -> None:
 
 
 class StormRule(Sustain):
-    """The storm is there while its scene is; each crossing over is told, and starts nothing of its own."""
+    """The storm is there while its scene is; in flurries it flashes and knocks.
+
+    Each crossing over is told, and starts nothing of its own.
+    """
 
     def __init__(self, patch: Storm, setting: Setting) -> None:
         super().__init__(patch, setting)
         self._setting = setting
         self._weather: Weather | None = None
+        self._sparks = Onsets(setting.stream("sparks"), regularity=0.6)
+        self._rng = setting.stream("spark")
 
     def events(self, span: Span) -> Iterable[Event]:
         first = 0
         for event in super().events(span):
             yield event
             step = span.step_of(event.frame)
-            yield from self._crossings(span.cut(first, step))
+            yield from self._weathered(span.cut(first, step))
             begins = event.kind == "begin"
             self._weather = Weather(self._setting, event.frame) if begins else None
             first = step
-        yield from self._crossings(span.cut(first, span.steps))
+        yield from self._weathered(span.cut(first, span.steps))
 
-    def _crossings(self, span: Span) -> Iterator[Event]:
+    def _weathered(self, span: Span) -> Iterator[Event]:
         if self._weather is None:
             return
         wing, _, chaos = self._weather.advance(span)
+        rate_hz = span["sparks_hz"] * span.energy * (0.6 + 0.8 * chaos) * span.presence
+        for frame in self._sparks.due(span.start, rate_hz, span.step_s):
+            yield self._spark(frame, wing[span.step_of(frame)] > 0.0)
         for step in np.flatnonzero(np.diff(wing)) + 1:
             yield Event(
                 span.start + int(step) * GRID_FRAMES,
@@ -120,11 +137,27 @@ class StormRule(Sustain):
                 sounds=False,
             )
 
+    def _spark(self, frame: int, light: bool) -> Event:
+        """A flash or a knock, on a tone of its wing; most are small."""
+        chance = self._rng.random(5)
+        tones, octave = (_LIGHT, _LIGHT_OCTAVE + 1) if light else (_SHADOW, _SHADOW_OCTAVE)
+        return Event(
+            frame,
+            "flash" if light else "knock",
+            pitch_hz=self._setting.tuning.hz(
+                tones[int(chance[0] * len(tones))], octave + int(2.0 * chance[1])
+            ),
+            level_db=(-15.0 if light else -20.0) + 14.0 * float(chance[2]) ** 2,
+            duration_s=(0.12 + 0.3 * float(chance[3])) * (1.0 if light else 0.7),
+            rule="spark",
+            detail={"pan": (1.8 if light else 0.5) * (float(chance[4]) - 0.5)},
+        )
+
 
 class StormVoice(Voice):
-    """One storm; there is never more than one."""
+    """One storm, or one of its flashes and knocks."""
 
-    voices: ClassVar[int] = 1
+    voices: ClassVar[int] = 40
 
     def __init__(self, patch: Storm, setting: Setting) -> None:
         self._setting = setting
@@ -132,24 +165,57 @@ class StormVoice(Voice):
         shadow_hz = [setting.tuning.hz(degree, _SHADOW_OCTAVE) for degree in _SHADOW]
         light_hz = [setting.tuning.hz(degree, _LIGHT_OCTAVE) for degree in _LIGHT]
         self._tones = {
-            "shadow": (np.array(shadow_hz), 0.30 * np.array([1.0, 0.8, 0.6, 0.4])),
-            "light": (np.array(light_hz), 0.2 * np.array([0.5, 0.6, 0.8, 1.0, 1.0, 0.9])),
+            "shadow": (np.array(shadow_hz), 0.20 * np.array([1.0, 0.8, 0.6, 0.4])),
+            "light": (np.array(light_hz), 0.22 * np.array([0.5, 0.6, 0.8, 1.0, 1.0, 0.9])),
         }
         self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
         self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._state = np.zeros((2, len(_FLASH)))
+        self._rotation = np.zeros((1, 2, len(_FLASH)))
 
     def start(self, event: Event, span: Span) -> float:
+        self._age = 0
+        self._spark = event.kind in ("flash", "knock")
+        if self._spark:
+            return self._strike(event)
         self._weather = Weather(self._setting, event.frame)
         rng = self._setting.stream("phases")
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
-        self._phase = {name: rng.random(len(tones[0])) for name, tones in self._tones.items()}
-        self._memory = {name: np.zeros((2, len(tones[0]))) for name, tones in self._tones.items()}
+        self._phase = {name: rng.random(2 * len(tones[0])) for name, tones in self._tones.items()}
+        self._memory = {name: np.zeros((2, 2 * len(tones[0]))) for name, tones in self._tones.items()}
         self._filters = {name: np.zeros((2, 2)) for name in ("shadow", "light", "wind")}
         self._lids = {name: np.zeros((2, 2)) for name in self._filters}
         self._lows = np.zeros(2)
         return math.inf
 
+    def _strike(self, event: Event) -> float:
+        """One push into a few modes: a millisecond for a flash, some more for a knock."""
+        ratio, push_s = (_FLASH, 0.0012) if event.kind == "flash" else (_KNOCK, 0.005)
+        pitch_hz = event.pitch_hz or 220.0
+        self._rotation[0] = mode_coefficients(
+            pitch_hz * ratio, event.duration_s / ratio, self._setting.rate_hz
+        )
+        self._state.fill(0.0)
+        angle = np.pi / 4.0 * (1.0 + float(event.detail.get("pan", 0.0)))
+        self._left = np.full(len(ratio), np.cos(angle), np.float32)
+        self._right = np.full(len(ratio), np.sin(angle), np.float32)
+        frames = int(push_s * self._setting.rate_hz)
+        push = np.sin(np.pi * (np.arange(frames) + 0.5) / frames) ** 2
+        self._push = (push / push.sum()).astype(np.float32)
+        return 1.2 * event.duration_s
+
+    def _struck(self, span: Span, out: F32) -> None:
+        x = self._buffer[: span.frames]
+        x.fill(0.0)
+        push = self._push[self._age : self._age + span.frames]
+        x[: len(push)] = push
+        modes(self._state, self._rotation, _SPARK_WEIGHT, self._left, self._right, x, out)
+        self._age += span.frames
+
     def render(self, span: Span, out: F32) -> None:
+        if self._spark:
+            self._struck(span, out)
+            return
         _, wing, chaos = self._weather.advance(span)
         curve = self._curve[: span.steps + 1]
         pace = np.full_like(curve, 0.35 * span.step_s) * (0.6 + 0.8 * span.tension)[:, None]
@@ -187,6 +253,12 @@ class StormVoice(Voice):
         # Torn tones fill the band and would drown the clear ones: what is purer is louder.
         level = (loud * (1.0 - 0.35 * chaos))[:, None] * weight * levels(7.0 * swell)
         angle = np.pi / 4.0 * (1.0 + 1.6 * np.clip(lean, -0.6, 0.6))
+        rubs = np.clip((span.tension - 0.3) / 0.4, 0.0, 1.0)[:, None]
+        apart = (17.4 + 0.019 * tone_hz) / tone_hz * (1.0 + 0.3 * swell)
+        cycles = np.concatenate((cycles, cycles * (1.0 + rubs * apart)), axis=1)
+        feedback = np.concatenate((feedback, feedback), axis=1)
+        level = np.concatenate((level, 0.8 * rubs * level), axis=1)
+        angle = np.concatenate((angle, angle), axis=1)
         x = self._silent(span.frames)
         feedback_fm(
             self._phase[name],
@@ -221,9 +293,9 @@ class StormVoice(Voice):
             span["wind"]
             * loud
             * even
-            * (0.05 + 0.27 * light + (0.7 - 0.35 * light) * chaos**1.5 + 0.5 * gust)
+            * (0.05 + 0.45 * light + (0.7 - 0.35 * light) * chaos**1.5 + 0.5 * gust)
         )
-        ramped(x, 0.8 * level, out)
+        ramped(x, 1.5 * level, out)
 
     def _silent(self, frames: int) -> F32:
         view = self._buffer[: 2 * frames].reshape(2, frames)

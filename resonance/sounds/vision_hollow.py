@@ -43,7 +43,7 @@ class VisionHollow(Patch):
 
     send_db: float = db(2.0, -120.0, 12.0, "level sent to its own place")
     distance_m: float = metres(6.0, 0.5, 2000.0, "how far away it is: softer, duller, wetter with distance")
-    place_t60_s: float = seconds(14.0, 0.2, 60.0, "how long its own place rings")
+    place_t60_s: float = seconds(20.0, 0.2, 60.0, "how long its own place rings")
     octave: int = count(2, 0, 4, "how many octaves above the root it climbs")
     clarity: float = part(1.0, "how far the vision has come true: at 0 it is not there")
     t60_s: float = seconds(6.0, 0.2, 20.0, "how long the lowest partial would ring, undamped")
@@ -81,7 +81,7 @@ class VisionHollowRule(Rule):
                 beat.frame + int(0.03 * chance[2] * span.rate_hz),
                 "tone",
                 pitch_hz=self._tuning.hz(_WHOLE[place], self._patch.octave),
-                level_db=-6.0 + 6.0 * float(span.energy[step]),
+                level_db=-6.0 + 6.0 * float(span.energy[step]) - (4.0 if last else 0.0),
                 duration_s=(2.6 if last or not climbing else 2.0) * beat.interval_s,
                 rule="theme" if climbing else "echo",
                 detail={
