@@ -26,7 +26,7 @@ from resonance.tuning import Tuning
 from resonance.units import db, metres
 
 MAX_STEPS = 512
-"""No span is longer than this many steps (8192 frames): voices size their scratch by it."""
+"""No span is longer than this many steps (32768 frames): voices size their scratch by it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Past(Protocol):
 
     `kept` has a few seconds of every scene so far by its name, oldest first, and when each was complete:
     (frame, audio); the audio is float32 (2, 2 * frames), as `dsp.grains.grains` reads it. Only what was
-    complete half a second before is to be read, so that a span's length is not heard.
+    complete a second before is to be read, so that a span's length is not heard.
     """
 
     @property
