@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("score", nargs="?", default="dream")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=128, help="steps of 64 frames a span")
+    parser.add_argument("--steps", type=int, default=512, help="steps of 64 frames a span")
     parser.add_argument("--long", action="store_true", help="also render two hours, for its peak memory")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     asked = parser.parse_args()

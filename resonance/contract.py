@@ -25,8 +25,8 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.tuning import Tuning
 from resonance.units import db, metres
 
-MAX_STEPS = 128
-"""No span is longer than this many steps (8192 frames): voices size their scratch by it."""
+MAX_STEPS = 512
+"""No span is longer than this many steps (32768 frames): voices size their scratch by it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Past(Protocol):
 
     `kept` has a few seconds of every scene so far by its name, oldest first, and when each was complete:
     (frame, audio); the audio is float32 (2, 2 * frames), as `dsp.grains.grains` reads it. Only what was
-    complete half a second before is to be read, so that a span's length is not heard.
+    complete a second before is to be read, so that a span's length is not heard.
     """
 
     @property
@@ -168,9 +168,10 @@ class Span:
         if first == 0 and last == self.steps:
             return self
         borders = slice(first, last + 1)
+        begin, end = self.start + first * GRID_FRAMES, self.start + last * GRID_FRAMES
         return replace(
             self,
-            start=self.start + first * GRID_FRAMES,
+            start=begin,
             steps=last - first,
             valence=self.valence[borders],
             energy=self.energy[borders],
@@ -178,6 +179,11 @@ class Span:
             bpm=self.bpm[borders],
             presence=self.presence[borders],
             fields=_Cut(self.fields, borders),
+            beats=[beat for beat in self.beats if begin <= beat.frame < end],
+            heard={
+                name: [event for event in events if begin <= event.frame < end]
+                for name, events in self.heard.items()
+            },
         )
 
 

@@ -33,7 +33,8 @@ class _Scratch(threading.local):
     """
 
     def __init__(self) -> None:
-        self.frames = np.empty((4, GRID_FRAMES))
+        self.pair = np.empty((2, 4, GRID_FRAMES))
+        self.frames = self.pair[0]
 
 
 _scratch = _Scratch()
@@ -79,24 +80,39 @@ def _svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, frames: F64, out: F
     by_band = (0.0, 1.0, -1.0, -1.0)[mode]
     by_low = (0.5, 0.0, -0.5, 0.0)[mode]
     for step in range(x.shape[1] // GRID_FRAMES):
-        for lane in range(x.shape[0]):
-            cutoff_move = (cutoff[step + 1, lane] - cutoff[step, lane]) / GRID_FRAMES
-            q_move = (q[step + 1, lane] - q[step, lane]) / GRID_FRAMES
-            _svf_frames(cutoff[step, lane], cutoff_move, q[step, lane], q_move, frames)
-            first, second = state[0, lane], state[1, lane]
-            begin = step * GRID_FRAMES
+        begin = step * GRID_FRAMES
+        # Two lanes at a time: each waits for its own last frame, and meanwhile the other is computed. A lane
+        # without a second is its own.
+        for a in range(0, x.shape[0], 2):
+            b = min(a + 1, x.shape[0] - 1)
+            alike = True
+            for row in (step, step + 1):
+                alike = alike and cutoff[row, a] == cutoff[row, b] and q[row, a] == q[row, b]
+            for lane in range(a, a + 1 if alike else b + 1):
+                cutoff_move = (cutoff[step + 1, lane] - cutoff[step, lane]) / GRID_FRAMES
+                q_move = (q[step + 1, lane] - q[step, lane]) / GRID_FRAMES
+                _svf_frames(cutoff[step, lane], cutoff_move, q[step, lane], q_move, frames[lane - a])
+            of_a, of_b = frames[0], frames[0 if alike else 1]
+            first_a, second_a, first_b, second_b = state[0, a], state[1, a], state[0, b], state[1, b]
             for i in range(GRID_FRAMES):
-                value = np.float64(x[lane, begin + i])
-                rest = value - second
+                value_a, value_b = np.float64(x[a, begin + i]), np.float64(x[b, begin + i])
+                rest_a, rest_b = value_a - second_a, value_b - second_b
                 # Twice the band and the low are the sums of the states before and after.
-                after = frames[1, i] * rest + frames[0, i] * first
-                low_after = frames[2, i] * rest + (second + frames[1, i] * first)
-                out[lane, begin + i] = (
-                    direct * value + by_band * frames[3, i] * (first + after) + by_low * (second + low_after)
+                band_a = of_a[1, i] * rest_a + of_a[0, i] * first_a
+                band_b = of_b[1, i] * rest_b + of_b[0, i] * first_b
+                low_a = of_a[2, i] * rest_a + (second_a + of_a[1, i] * first_a)
+                low_b = of_b[2, i] * rest_b + (second_b + of_b[1, i] * first_b)
+                out[a, begin + i] = (
+                    direct * value_a + by_band * of_a[3, i] * (first_a + band_a) + by_low * (second_a + low_a)
                 )
-                first, second = after, low_after
-            state[0, lane] = first if abs(first) > _SILENT else 0.0
-            state[1, lane] = second if abs(second) > _SILENT else 0.0
+                out[b, begin + i] = (
+                    direct * value_b + by_band * of_b[3, i] * (first_b + band_b) + by_low * (second_b + low_b)
+                )
+                first_a, second_a, first_b, second_b = band_a, low_a, band_b, low_b
+            state[0, a] = first_a if abs(first_a) > _SILENT else 0.0
+            state[1, a] = second_a if abs(second_a) > _SILENT else 0.0
+            state[0, b] = first_b if abs(first_b) > _SILENT else 0.0
+            state[1, b] = second_b if abs(second_b) > _SILENT else 0.0
 
 
 def svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, out: F32) -> None:
@@ -105,7 +121,7 @@ def svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, out: F32) -> None:
     `mode` is LOW, BAND (as loud at its centre as what goes in), HIGH or NOTCH. `state` (2, lanes); `cutoff`
     (steps + 1, lanes) in cycles a frame; `q` (steps + 1, lanes), 0.7071 is flat. `out` may be `x` itself.
     """
-    _svf(state, cutoff, q, mode, x, _scratch.frames, out)
+    _svf(state, cutoff, q, mode, x, _scratch.pair, out)
 
 
 @kernel

@@ -22,13 +22,13 @@ _SILENT = 1e-20
 
 
 @strict_kernel
-def mix(voice: F32, carry: F32, lag: int, gain: F64, send: F64, dry: F32, wet: F32) -> float:
+def mix(voice: F32, carry: F32, lag: int, gain: F64, send: F64, first: int, dry: F32, wet: F32) -> float:
     """Adds a voice to the mix at its exact frame, and its send to the shared space.
 
     `voice` (2, frames) sounds `lag` frames late, 0 to 63; `carry` (2, 64), state, holds what is still owed
-    between calls. `gain` and `send` (steps + 1,) are linear levels: `dry` gets voice · gain, `wet` gets
-    voice · gain · send. Returns the voice's peak before gain; or infinity, having added nothing and
-    forgotten what was owed, when a sample of it is not finite or over `LIMIT`.
+    between calls. `gain` and `send` (steps + 1,) are linear levels: from step `first` on `dry` gets
+    voice · gain, `wet` gets voice · gain · send. Returns the voice's peak before gain; or infinity, having
+    added nothing and forgotten what was owed, when a sample of it is not finite or over `LIMIT`.
     """
     # The bits of a float without its sign, read as a whole number, sort as magnitudes do, infinities and
     # NaN on top; and a maximum of whole numbers is found many at a time.
@@ -49,14 +49,15 @@ def mix(voice: F32, carry: F32, lag: int, gain: F64, send: F64, dry: F32, wet: F
             sent = np.float32(send[step])
             sent_slope = np.float32((send[step + 1] - send[step]) / GRID_FRAMES)
             begin = step * GRID_FRAMES
+            near = dry[channel, first * GRID_FRAMES + begin :]
+            far = wet[channel, first * GRID_FRAMES + begin :]
             owed = lag if step == 0 else 0
             for i in range(owed):
                 value = carry[channel, i] * (level + slope * np.float32(i))
-                dry[channel, i] += value
-                wet[channel, i] += value * (sent + sent_slope * np.float32(i))
+                near[i] += value
+                far[i] += value * (sent + sent_slope * np.float32(i))
             own = voice[channel, begin + owed - lag : begin + GRID_FRAMES - lag]
-            near = dry[channel, begin + owed : begin + GRID_FRAMES]
-            far = wet[channel, begin + owed : begin + GRID_FRAMES]
+            near, far = near[owed:], far[owed:]
             for i in range(own.size):
                 value = own[i] * (level + slope * np.float32(owed + i))
                 near[i] += value

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resonance.dsp import F64
+from resonance.dsp.curves import levels
 
 
 class Throat(NamedTuple):
@@ -61,7 +62,7 @@ def formants_at(throat: Throat, vowel: F64) -> tuple[F64, F64]:
     share = np.clip(vowel - lower, 0.0, 1.0)[:, None]
     centre_hz = throat.centre_hz[lower] + share * (throat.centre_hz[lower + 1] - throat.centre_hz[lower])
     level_db = throat.level_db[lower] + share * (throat.level_db[lower + 1] - throat.level_db[lower])
-    return centre_hz, 10.0 ** (level_db / 20.0)
+    return centre_hz, levels(level_db)
 
 
 def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
@@ -74,5 +75,6 @@ def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
     total = np.zeros_like(frequency_hz)
     for formant, width_hz in enumerate(throat.bandwidth_hz):
         away = (frequency_hz - centre_hz[:, formant, None]) / (0.5 * width_hz)
-        total += level[:, formant, None] / (1.0 + _EDGE * away * away) ** 0.75
+        root = np.sqrt(1.0 + _EDGE * away * away)
+        total += level[:, formant, None] / (root * np.sqrt(root))
     return total / (1.0 + (frequency_hz / 700.0) ** 1.2)

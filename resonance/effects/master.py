@@ -11,6 +11,7 @@ import numpy as np
 
 from resonance.contract import Setting, Span
 from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.curves import levels
 from resonance.dsp.dynamics import limiter, limiter_latency, limiter_state
 from resonance.dsp.mixing import ramped
 from resonance.units import db, level_from_db
@@ -40,7 +41,7 @@ class Master:
     def render(self, span: Span, x: F32, out: F32) -> None:
         """Masters the premaster `x` (2, frames) into `out`, which is overwritten."""
         gained = np.zeros_like(x)
-        ramped(x, 10.0 ** (span["gain_db"] / 20.0) * self._fades(span), gained)
+        ramped(x, levels(span["gain_db"]) * self._fades(span), gained)
         limiter(self._state, _CEILING, gained, out)
 
     def _fades(self, span: Span) -> F64:

@@ -12,6 +12,7 @@ import numpy as np
 
 from resonance.contract import Setting, Span
 from resonance.dsp import F32
+from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.space import space, space_coefficients, space_state
 from resonance.units import choice, db, part, seconds
@@ -43,7 +44,7 @@ class Space:
         t60_s = span["t60_s"]
         t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
         sent = np.zeros_like(x)
-        ramped(x, 10.0 ** (span["gain_db"] / 20.0), sent)
+        ramped(x, levels(span["gain_db"]), sent)
         rung = np.zeros_like(x)
         space(self._state, t60, sent, rung)
         mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)

@@ -6,6 +6,7 @@ borders of the steps. A hand on a control (`ride`) takes over from the score wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from resonance.dsp import F64, GRID_FRAMES
 from resonance.generate.heart import Heart
 from resonance.score.timeline import Timeline, Track
 
+FOREVER = 1 << 62
 RIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 
@@ -126,6 +128,27 @@ class Clock:
         if value not in self._constants:
             self._constants[value] = np.full(MAX_STEPS + 1, value)
         return self._constants[value]
+
+    def wanted(self, name: str) -> list[tuple[int, int]]:
+        """The stretches of absolute steps, first and one past the last, around which a track is not zero.
+
+        Each ends with at least one step in which it is zero, if there is one.
+        """
+        track = self._tracks[name]
+        silent = np.concatenate(([True], (track.values[:-1] == 0.0) & (track.values[1:] == 0.0), [True]))
+        if track.constant:
+            return [(0, FOREVER)]
+        turns = np.flatnonzero(silent[1:] != silent[:-1])
+        step_s = GRID_FRAMES / self.rate_hz
+        stretches: list[tuple[int, int]] = []
+        for begin_s, end_s in zip(track.times_s[turns[::2]], track.times_s[turns[1::2]], strict=True):
+            begin, end = math.floor(begin_s / step_s), math.ceil(end_s / step_s) + 2
+            if stretches and begin <= stretches[-1][1]:
+                begin = stretches.pop()[0]
+            stretches.append((begin, end))
+        if track.values[-1] > 0.0:
+            stretches[-1] = (stretches[-1][0], FOREVER)
+        return stretches
 
     def span(self, steps: int) -> Span:
         """The next `steps` steps with the arc and the heart in them, for every part to fill in its own."""

@@ -137,13 +137,11 @@ class Engine:
         return (only or names) - without
 
     def advance(self, steps: int) -> Block:
-        """Renders the next `steps` steps of 64 frames (at most 128)."""
+        """Renders the next `steps` steps of 64 frames (at most MAX_STEPS)."""
         span = self._clock.span(steps)
-        heard: dict[str, Sequence[Event]] = {}
-        spans = {}
+        begun: dict[str, Sequence[Event]] = {}
         for part in self._parts:
-            spans[part.name] = part.span(span, heard)
-            heard[part.name] = part.decide(spans[part.name])
+            begun[part.name] = part.decide(span, begun)
         dry = np.zeros((2, span.frames), np.float32)
         wet = np.zeros((2, span.frames), np.float32)
         space = np.zeros((2, span.frames), np.float32)
@@ -152,17 +150,20 @@ class Engine:
         shared = self._fields(span, "space")
         unheard = np.zeros((2, span.frames), np.float32)
         for part in self._parts:
-            heard_too = part.name in self._heard
+            heard = part.name in self._heard
             # Whoever reflects the past hears all of it, whoever else is listening to what.
-            part.render(spans[part.name], heard_too or self._past is not None)
-            if part.sounding and not heard_too:
+            if not (heard or self._past is not None):
+                continue
+            part.render(span, begun)
+            if part.sounding and not heard:
                 unheard += part.dry
                 continue
             if part.sounding:
                 dry += part.dry
                 stems[part.name] = part.dry
             if part.name in self._places:
-                fields = {**shared.fields, "t60_s": spans[part.name][PLACE]}
+                t60_s = self._clock.values(f"{part.name}.{PLACE}", steps)
+                fields = {**shared.fields, "t60_s": t60_s}
                 place = replace(shared, fields=fields)
                 self._places[part.name].render(place, part.wet if part.sounding else nothing, space)
             elif part.sounding:
@@ -182,7 +183,7 @@ class Engine:
         self._master.render(self._fields(span, "master"), premaster, mix)
         self._clock.step += steps
         events = sorted(
-            (event for begun in heard.values() for event in begun), key=lambda e: (e.frame, e.name)
+            (event for events in begun.values() for event in events), key=lambda e: (e.frame, e.name)
         )
         return Block(span.start, mix, premaster, space, stems, events)
 

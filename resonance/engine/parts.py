@@ -2,7 +2,7 @@
 
 A pool is fixed: voices are built once. When all are busy the oldest gives way, faded within five
 milliseconds while the new one already sounds on a spare. A voice that turns NaN or runs away is muted
-alone, and said.
+alone, and said. A part that the score does not want, and that no longer rings, costs next to nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from resonance import rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
 from resonance.engine.clock import Clock, Fields
 from resonance.sounds import Sound
@@ -54,7 +54,8 @@ class Scratch:
 class Slot:
     """A place in a pool: a voice and what the engine keeps beside it.
 
-    It sounds up to the absolute step `end`, and fades over the `fade_steps` before it.
+    It sounds up to the absolute step `end`, and fades over the `fade_steps` before it. Up to step `done` it
+    has been rendered.
     """
 
     voice: Voice
@@ -64,7 +65,22 @@ class Slot:
     level: float = 0.0
     send: float = 1.0
     end: float = math.inf
+    done: int = 0
     fade_steps: int = ENDING_STEPS
+
+
+class Strip:
+    """A part's strip of the desk over a span: its level, its send, and how the air dulls it, if it does."""
+
+    def __init__(self, span: Span) -> None:
+        distance = np.maximum(span["distance_m"], 0.5) / NEAR_M
+        self.gain: F64 = levels(span["gain_db"]) / distance
+        # The reverberant field hardly falls with distance: the send falls with its root only.
+        self.send: F64 = levels(span["send_db"]) * np.sqrt(distance)
+        self.cutoff: F64 | None = None
+        if distance.max() > 1.0:
+            cutoff = _CLEAR_AIR_HZ / (1.0 + np.maximum(distance - 1.0, 0.0) * (NEAR_M / _HALF_AIR_M))
+            self.cutoff = np.minimum(cutoff / span.rate_hz, 0.49)
 
 
 class Part:
@@ -75,7 +91,7 @@ class Part:
     ) -> None:
         self.name = sound.name
         self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
-        self.began: list[Event] = []
+        self.began: Sequence[Event] = ()
         self.sounding = False
         self.dry = self.wet = np.zeros((2, 0), np.float32)
         self._seed = setting.seed
@@ -83,6 +99,7 @@ class Part:
         self._clock = clock
         self._tell = tell
         self._presence = f"{sound.name}.presence"
+        self._wanted = clock.wanted(self._presence)
         self._fields = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
         self._rule = (sound.rule or Sustain)(patch, setting)
         self._voices = sound.voice.voices if sound.rule else 1
@@ -92,7 +109,7 @@ class Part:
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = 0
         self._air = np.zeros((2, 2))
-        self._buffers = {name: Scratch() for name in ("dry", "wet", "voice", "cut_dry", "cut_wet")}
+        self._buffers = {name: Scratch() for name in ("dry", "wet", "voice")}
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""
@@ -115,11 +132,15 @@ class Part:
         heapq.heappush(self._pending, (event.frame, self._put, event))
         self._put += 1
 
-    def decide(self, span: Span) -> list[Event]:
-        """Asks the rule, and returns what begins in this span, in order."""
-        for event in sorted(self._rule.events(span), key=lambda event: event.frame):
-            self.put(event)
-        self.began = []
+    def decide(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Sequence[Event]:
+        """Asks the rule where the score wants the sound; returns what begins in this span, in order."""
+        first = span.start // GRID_FRAMES
+        for begin, end in self._wanted:
+            if begin < first + span.steps and end > first:
+                asked = self.span(span, heard).cut(max(begin - first, 0), min(end - first, span.steps))
+                for event in sorted(self._rule.events(asked), key=lambda event: event.frame):
+                    self.put(event)
+        began = []
         while self._pending and self._pending[0][0] < span.start + span.frames:
             event = heapq.heappop(self._pending)[2]
             # Named as it begins: when it was decided hangs on the span's length.
@@ -127,8 +148,9 @@ class Part:
             event.name = f"{self.name}:{self._begun}"
             event.key = np.uint64(rng.key(self._seed, event.name))
             self._begun += 1
-            self.began.append(event)
-        return self.began
+            began.append(event)
+        self.began = began
+        return began
 
     def release(self, note: int) -> None:
         """Lets go of a player's note."""
@@ -137,88 +159,83 @@ class Part:
                 slot.end = min(slot.end, self._clock.step + self._steps(slot.voice.release()))
                 del slot.event.detail["note"]
 
-    def render(self, span: Span, heard: bool) -> None:
-        """Sounds the span into `dry` and `wet`. A part that is not heard begins nothing."""
+    def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
+        """Sounds the engine's span into `dry` and `wet`."""
         begins = [event for event in self.began if event.sounds]
-        self.sounding = heard and bool(begins or self._busy)
+        self.sounding = bool(begins or self._busy)
         if not self.sounding:
             return
+        own = self.span(span, heard)
         self.dry = self._buffers["dry"].silent(span.frames)
         self.wet = self._buffers["wet"].silent(span.frames)
-        distance = np.maximum(span["distance_m"], 0.5) / NEAR_M
-        gain = 10.0 ** (span["gain_db"] / 20.0) / distance
-        # The reverberant field hardly falls with distance: the send falls with its root only.
-        send = 10.0 ** (span["send_db"] / 20.0) * np.sqrt(distance)
-        # Cut where events begin, so that who is free to sound them does not hang on the span's length.
-        cuts = sorted({0, span.steps, *(span.step_of(event.frame) for event in begins)})
-        for first, last in pairwise(cuts):
-            piece = span.cut(first, last)
-            for event in begins:
-                if span.step_of(event.frame) == first:
-                    self._begin(event, piece)
-            borders = slice(first, last + 1)
-            if piece is span:
-                self._sound(span, gain, send, self.dry, self.wet)
-                continue
-            dry = self._buffers["cut_dry"].silent(piece.frames)
-            wet = self._buffers["cut_wet"].silent(piece.frames)
-            self._sound(piece, gain[borders], send[borders], dry, wet)
-            frames = slice(first * GRID_FRAMES, last * GRID_FRAMES)
-            self.dry[:, frames] = dry
-            self.wet[:, frames] = wet
-        if distance.max() > 1.0:
-            cutoff = _CLEAR_AIR_HZ / (1.0 + np.maximum(distance - 1.0, 0.0) * (NEAR_M / _HALF_AIR_M))
-            absorb(self._air[0], np.minimum(cutoff / span.rate_hz, 0.49), self.dry)
-            absorb(self._air[1], np.minimum(cutoff / span.rate_hz, 0.49), self.wet)
+        strip = Strip(own)
+        for event in begins:
+            self._begin(event, own, strip)
+        self._sound(own, strip, span.steps)
+        if strip.cutoff is not None:
+            absorb(self._air[0], strip.cutoff, self.dry)
+            absorb(self._air[1], strip.cutoff, self.wet)
 
-    def _begin(self, event: Event, span: Span) -> None:
-        """Starts a voice in the first step of the span."""
+    def _begin(self, event: Event, span: Span, strip: Strip) -> None:
+        """Starts a voice at its step of the span; who is free for it hangs on that step alone."""
+        place = span.step_of(event.frame)
+        step = span.start // GRID_FRAMES + place
         if event.kind == "end" and event.sustained:
-            for slot in [slot for slot in self._busy if slot.event.sustained]:
-                self._clear(slot)
+            for slot in self._busy:
+                if slot.event.sustained:
+                    slot.end, slot.fade_steps = min(slot.end, step), 1
             return
-        step = span.start // GRID_FRAMES
         staying = [slot for slot in self._busy if slot.end > step + LEAVE_STEPS]
         if len(staying) >= self._voices:
             staying[0].end = step + LEAVE_STEPS
             staying[0].fade_steps = LEAVE_STEPS
         if not self._free:
+            self._sound(span, strip, place)
+        if not self._free:
             return
         slot = self._free.pop()
         near = NEAR_M / max(0.5, float(event.detail.get("distance_m", NEAR_M)))
-        asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[0])
+        asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[place])
         slot.event = event
-        slot.lag = event.frame - span.start
+        slot.lag = event.frame % GRID_FRAMES
         slot.level = level_from_db(event.level_db) * near * asked
         slot.send = near**-0.5
-        slot.end = step + self._steps(slot.voice.start(event, span))
+        slot.end = step + self._steps(slot.voice.start(event, span.cut(place, span.steps)))
         slot.fade_steps = ENDING_STEPS
+        slot.done = step
         slot.carry.fill(0.0)
         self._busy.append(slot)
 
     def _steps(self, seconds: float) -> float:
         return math.inf if seconds == math.inf else math.ceil(seconds * self._rate_hz / GRID_FRAMES)
 
-    def _sound(self, span: Span, gain: F64, send: F64, dry: F32, wet: F32) -> None:
-        """Adds all voices' sound, and lets those go that have ended."""
-        first = span.start // GRID_FRAMES
+    def _sound(self, span: Span, strip: Strip, until: int) -> None:
+        """Adds all voices' sound up to a step of the span, and lets those go that have ended by then."""
+        start = span.start // GRID_FRAMES
         for slot in self._busy.copy():
-            out = self._buffers["voice"].silent(span.frames)
-            slot.voice.render(span, out)
-            level = gain * slot.level
-            if slot.event.sustained:
-                level = level * span.presence
-            if slot.end < first + span.steps + slot.fade_steps:
-                left = slot.end - np.arange(first, first + span.steps + 1)
-                level = level * np.clip(left / slot.fade_steps, 0.0, 1.0)
-            peak = mix(out, slot.carry, slot.lag, level, send * slot.send, dry, wet)
-            if peak > LIMIT:
+            first = max(slot.done - start, 0)
+            last = int(min(until, slot.end - start))
+            slot.done = start + last
+            if last > first and not self._add(slot, span.cut(first, last), strip, first):
                 at_s = span.start / span.rate_hz
                 self._tell(f"{self.name}: a voice ran away at {at_s:.1f} s and was muted; the piece goes on")
-                self._clear(slot)
-            elif slot.end <= first + span.steps:
-                self._clear(slot)
+                slot.end = start + last
+            if slot.end <= start + until:
+                self._busy.remove(slot)
+                self._free.append(slot)
 
-    def _clear(self, slot: Slot) -> None:
-        self._busy.remove(slot)
-        self._free.append(slot)
+    def _add(self, slot: Slot, span: Span, strip: Strip, first: int) -> bool:
+        """Adds a voice from step `first` of the strip's span on; False where it ran away."""
+        out = self._buffers["voice"].silent(span.frames)
+        slot.voice.render(span, out)
+        borders = slice(first, first + span.steps + 1)
+        level = strip.gain[borders] * slot.level
+        if slot.event.sustained:
+            level = level * span.presence
+        begin = span.start // GRID_FRAMES
+        if slot.end < begin + span.steps + slot.fade_steps:
+            left = slot.end - np.arange(begin, begin + span.steps + 1)
+            level = level * np.clip(left / slot.fade_steps, 0.0, 1.0)
+        send = strip.send[borders] * slot.send
+        peak: float = mix(out, slot.carry, slot.lag, level, send, first, self.dry, self.wet)
+        return peak <= LIMIT

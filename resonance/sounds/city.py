@@ -18,7 +18,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift, levels
+from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.filters import BAND, HIGH, svf
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -135,7 +135,7 @@ class CityVoice(Voice):
         self, span: Span, pitch: F64, left: F64, right: F64, near: F64, apart: F64, sound: F32
     ) -> None:
         """Each island's two lights, a little apart, and their overtones, which come and go."""
-        half = np.exp2(span["detune_cents"][:, None] * (0.25 + 0.5 * np.abs(apart)) / 1200.0)
+        half = ratios(span["detune_cents"][:, None] * (0.25 + 0.5 * np.abs(apart)))
         pair = np.concatenate((pitch * half, pitch / half), axis=1)
         cycles = (pair[:, :, None] * _PARTIALS).reshape(span.steps + 1, -1)
         lift = np.ones((span.steps + 1, _ISLANDS, len(_PARTIALS)))

@@ -20,7 +20,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
 from resonance.dsp import F32, F64
-from resonance.dsp.curves import drift, levels
+from resonance.dsp.curves import drift, levels, octaves, ratios
 from resonance.dsp.filters import svf
 from resonance.dsp.oscillators import TAIL, saws
 from resonance.dsp.partials import sines
@@ -30,6 +30,7 @@ _LOW_PASS = 0
 _SAW_HARMONIC = np.array([1.0, 1.0, 2.0, 2.0, 3.0])
 _SAW_PAN = np.array([0.0, 0.0, -0.5, 0.5, 0.0])
 _MONO_BELOW_HZ = 120.0
+_GLOW = -0.5 * math.log2(math.e) / 0.22**2  # a bell, 0.22 octaves to each side
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class DroneVoice(Voice):
         n = patch.partials
         self._n = n
         self._harmonic = np.arange(1.0, n + 1.0)
+        self._height = np.log2(self._harmonic)
         self._setting = setting
         self._root = setting.tuning.root_hz / setting.rate_hz
         wide = np.clip((self._harmonic * setting.tuning.root_hz - _MONO_BELOW_HZ) / 200.0, 0.0, 1.0)
@@ -94,7 +96,7 @@ class DroneVoice(Voice):
         wander = self._drift("wander", 0.045 * hurry, span)
         loud = levels(-9.0 + 13.0 * span.energy + 1.5 * wander[:, 2])
 
-        cycles = self._root * np.tile(self._harmonic, 2) * np.exp2(detune[:, : 2 * self._n] / 1200.0)
+        cycles = self._root * np.tile(self._harmonic, 2) * ratios(detune[:, : 2 * self._n])
         level = np.tile(self._levels(span, wander), 2) * levels(span["breath_db"][:, None] * breath)
         level *= loud[:, None]
         left = (level * self._left).astype(np.float32)
@@ -106,16 +108,16 @@ class DroneVoice(Voice):
     def _levels(self, span: Span, wander: F64) -> F64:
         """Each harmonic's level (steps + 1, n), before it breathes."""
         bright = span.energy[:, None]
-        tilt = self._harmonic ** -(1.9 - 0.65 * bright)
+        tilt = octaves((0.65 * bright - 1.9) * self._height)
         tilt[:, 0] *= 0.62  # the fundamental is felt more than heard: room for the heart
         centre = np.log2(9.0 + 7.0 * span.valence + 6.0 * wander[:, 0])[:, None]
-        glow = np.exp(-0.5 * ((np.log2(self._harmonic) - centre) / 0.22) ** 2) / self._harmonic**0.55
+        glow = octaves(_GLOW * (self._height - centre) ** 2 - 0.55 * self._height)
         glow *= (span["glow"] * (0.25 + 0.75 * span.energy) * (0.7 + 0.3 * wander[:, 1]))[:, None]
         pure = span.valence[:, None] * 0.9 - 0.45 - 0.6 * span.tension[:, None]
-        return 0.11 * (tilt + 0.55 * glow) * np.exp(1.1 * pure * self._family)
+        return 0.11 * (tilt + 0.55 * glow) * octaves(1.587 * pure * self._family)
 
     def _saws(self, span: Span, detune: F64, wander: F64, loud: F64, out: F32) -> None:
-        cycles = self._root * _SAW_HARMONIC * np.exp2(1.6 * detune / 1200.0)
+        cycles = self._root * _SAW_HARMONIC * ratios(1.6 * detune)
         level = (0.085 * span["body"] * loud)[:, None] / _SAW_HARMONIC**0.5
         stack = self._saw_out.reshape(-1)[: 2 * span.frames].reshape(2, span.frames)
         stack.fill(0.0)
@@ -127,7 +129,7 @@ class DroneVoice(Voice):
             (level * self._saw_right).astype(np.float32),
             stack,
         )
-        opening = np.exp2(3.2 * span.energy + 0.7 * wander[:, 1])
+        opening = octaves(3.2 * span.energy + 0.7 * wander[:, 1])
         cutoff = np.minimum(span["cutoff_hz"] * opening, 9000.0) / span.rate_hz
         q = 0.6 + 4.0 * span["resonance"]
         both = np.ones(2)

@@ -17,7 +17,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, octaves, ratios
 from resonance.dsp.filters import BAND, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.modes import mode_coefficients, modes
@@ -142,14 +142,14 @@ class EmberVoice(Voice):
         away = np.log2(self._harmonic_hz / span["warmth_hz"][:, None])
         lit = np.exp(-0.7 * away * away + 1.8 * curve[:, :n] - 0.9 * np.abs(away) * (1.0 - breath[:, None]))
         level = 0.0042 * lit * (span["glow"] * warm * breath)[:, None]
-        cycles = self._harmonic_hz * 2.0 ** (2.5 * curve[:, n : 2 * n] / 1200.0) / span.rate_hz
+        cycles = self._harmonic_hz * ratios(2.5 * curve[:, n : 2 * n]) / span.rate_hz
         left = (level * self._left).astype(np.float32)
         right = (level * self._right).astype(np.float32)
         sines(self._phase, cycles, left, right, out)
 
         noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
         pink(self._pink, int(self._setting.key("air")), span.start, noise)
-        cutoff = span["warmth_hz"] * 2.0 ** (1.2 * breath + 0.5 * curve[:, -2])
+        cutoff = span["warmth_hz"] * octaves(1.2 * breath + 0.5 * curve[:, -2])
         cutoff = (cutoff / span.rate_hz)[:, None] * np.ones(2)
         svf(self._filter, cutoff, np.full_like(cutoff, 1.1), BAND, noise, noise)
         mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, noise)

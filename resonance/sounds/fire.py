@@ -22,7 +22,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels, octaves
 from resonance.dsp.filters import BAND, HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.modes import mode_coefficients, modes
@@ -194,18 +194,18 @@ class FireVoice(Voice):
         caught = np.clip(burnt_s / _CATCHES_S, 0.0, 1.0)
         flare = np.exp(-np.maximum(burnt_s - _CATCHES_S, 0.0) / span["flare_s"]) * (burnt_s >= 0.0)
         strength_db = -6.0 + 9.0 * span.energy + span["flare_db"] * flare
-        loud = caught * caught * (3.0 - 2.0 * caught) * 10.0 ** (strength_db / 20.0)
+        loud = caught * caught * (3.0 - 2.0 * caught) * levels(strength_db)
         lapping = (0.62 + 0.55 * curve[:, :2]) * (1.0 + 0.35 * curve[:, 2:4])
         both = 0.5 * (lapping[:, 0] + lapping[:, 1])
         noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
 
         white(int(self._keys["hiss"]), span.start, noise)
-        self._band(0, 4600.0 * 2.0 ** (0.6 * curve[:, 5] - 0.7 * flare), 0.5, BAND, noise)
+        self._band(0, 4600.0 * octaves(0.6 * curve[:, 5] - 0.7 * flare), 0.5, BAND, noise)
         glow = 0.0011 * (1.0 + 0.6 * curve[:, 0])
         ramped(noise, glow + 0.075 * span["hiss"] * loud * (0.7 + 0.6 * curve[:, 2]), out)
 
         pink(self._pink, int(self._keys["roar"]), span.start, noise)
-        opening = 2.0 ** (0.9 * curve[:, 4] + 1.2 * (both - 0.6) + 1.1 * span.energy + 2.4 * flare)
+        opening = octaves(0.9 * curve[:, 4] + 1.2 * (both - 0.6) + 1.1 * span.energy + 2.4 * flare)
         self._band(1, 300.0 * opening, 0.7, LOW, noise)
         self._band(2, np.full(span.steps + 1, _RUMBLE_HZ), 0.7, HIGH, noise)
         mono_below(self._lows, _MONO_BELOW_HZ / self._rate_hz, noise)
@@ -215,5 +215,5 @@ class FireVoice(Voice):
         density = (70.0 + 300.0 * flare) * (0.5 + span.energy) / self._rate_hz
         for side in range(2):
             impulses(int(self._keys["crackle"]) + side, span.start, density, noise[side])
-        self._band(3, 2300.0 * 2.0 ** (1.4 * curve[:, 4]), 1.1, BAND, noise)
+        self._band(3, 2300.0 * octaves(1.4 * curve[:, 4]), 1.1, BAND, noise)
         ramped(noise, 1.7 * span["crackle"] * loud * (0.8 + 0.5 * curve[:, 3]), out)

@@ -20,7 +20,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, ratios
 from resonance.dsp.filters import formants
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -158,7 +158,7 @@ class LullabyVoice(Voice):
         heard[:, self._harmonic * self._pitches_hz.max() > 0.45 * self._rate_hz] = 0.0
         cycles = np.empty((span.steps + 1, _SINGERS * harmonics))
         for singer in range(_SINGERS):
-            ratio = np.exp2(self._wavering(singer, span, age_s, wander) / 1200.0)
+            ratio = ratios(self._wavering(singer, span, age_s, wander))
             lanes = slice(singer * harmonics, (singer + 1) * harmonics)
             cycles[:, lanes] = (pitch_hz * ratio / self._rate_hz)[:, None] * self._harmonic
         every = np.tile(heard, _SINGERS)

@@ -29,7 +29,7 @@ _GRAIN_S = 1.0
 _HOP_S = 0.5  # half a grain: Hann windows add up to one
 _MOST_GRAINS = 40
 _MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
-_READY_S = 0.5
+_READY_S = 1.0
 # Squares of the allpasses' coefficients; their two chains are a quarter turn apart from 20 Hz up.
 _REAL = np.array([0.6923878, 0.9360654322959, 0.9882295226860, 0.9987488452737]) ** 2
 _IMAGINARY = np.array([0.4021921162426, 0.8561710882420, 0.9722909545651, 0.9952884791278]) ** 2

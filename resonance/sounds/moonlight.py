@@ -22,7 +22,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, I64
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.filters import formants
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -171,13 +171,13 @@ class MoonlightVoice(Voice):
         increment = (0.35 * span.step_s * self._pace) * np.ones((span.steps + 1, 1))
         increment[:, -1] = span["glide_hz"] * span.step_s
         drift(self._key, self._curve_phase, increment, curve)
-        loud = 10.0 ** (10.0 * (span.energy - 0.5) / 20.0)
+        loud = levels(10.0 * (span.energy - 0.5))
         vowel = 3.0 * span["openness"] + 2.2 * curve[:, -1] + 0.8 * (span.valence - 0.6)
         # The fourth vowel is only touched: its second formant lies where moonlight would glare.
         throat = formants_at(WOMAN, np.clip(vowel, 0.0, 2.3))
         if self._choir:
             tones_hz = np.broadcast_to(self._chord_hz, (span.steps + 1, len(_CHORD)))
-            each = 0.075 * 10.0 ** (4.0 * curve[:, : len(_CHORD)] / 20.0) * loud[:, None]
+            each = 0.075 * levels(4.0 * curve[:, : len(_CHORD)]) * loud[:, None]
             self._sing(span, age_s, curve, tones_hz, each, throat, out)
             self._breathe(span, (0.8 + 0.4 * curve[:, -2]) * loud, throat, out)
             self._circle(span, loud, curve[:, -3], out)
@@ -202,7 +202,7 @@ class MoonlightVoice(Voice):
         heard = sung(WOMAN, frequency_hz, *throat) * each[:, self._tone]
         heard *= self._harmonic ** (0.8 * (span.energy - 0.6))[:, None]
         heard[np.abs(frequency_hz - self._eyes_hz) < _ROOM_FOR_EYES_HZ] = 0.0
-        ratio = 2.0 ** (self._wavering(span, age_s, curve) / 1200.0)
+        ratio = ratios(self._wavering(span, age_s, curve))
         singers = ratio.reshape(len(ratio), len(self._left), -1)[:, :, self._tone]
         cycles = singers * (frequency_hz / self._rate_hz)[:, None]
         left = (heard[:, None] * self._left).astype(np.float32, order="C")
@@ -253,7 +253,7 @@ class MoonlightVoice(Voice):
         cycles = self._eyes_hz / self._rate_hz + 0.5 * np.stack((apart, -apart), axis=1)
         turn = 0.3 * np.cos(2.0 * np.pi * cycle)
         angle = np.pi / 4.0 * (1.0 + np.stack((turn, -turn), axis=1))
-        level = (0.0045 * 10.0 ** (span["eyes_db"] / 20.0) * loud * (1.0 - 0.35 * (near + far)))[:, None]
+        level = (0.0045 * levels(span["eyes_db"]) * loud * (1.0 - 0.35 * (near + far)))[:, None]
         left = (level * np.cos(angle)).astype(np.float32)
         right = (level * np.sin(angle)).astype(np.float32)
         sines(self._eye_phase, cycles, left, right, out)

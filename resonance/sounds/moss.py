@@ -21,7 +21,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
-from resonance.dsp.curves import drift, swell
+from resonance.dsp.curves import drift, ratios, swell
 from resonance.dsp.partials import cosine
 from resonance.generate import theme
 from resonance.generate.clusters import Clusters
@@ -138,7 +138,7 @@ class MossVoice(Voice):
         # Higher glimmers open less, so that no light turns sharp.
         index = (0.02 + 0.26 * light * bloom * (1.0 + 0.5 * curve[:, 1])) * min(1.0, 600.0 / self._pitch_hz)
         cents = np.stack((-1.5 + 3.0 * curve[:, 2], 1.5 - 3.0 * curve[:, 2]), axis=1)
-        carrier = self._pitch_hz / span.rate_hz * 2.0 ** (cents / 1200.0)
+        carrier = self._pitch_hz / span.rate_hz * ratios(cents)
         bent = self._ratio + 0.06 * (self._ratio - 1.0) * np.maximum(span.tension - 0.3, 0.0)
         left = (level[:, None] * self._left).astype(np.float32)
         right = (level[:, None] * self._right).astype(np.float32)

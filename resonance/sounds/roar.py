@@ -21,7 +21,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift, swell
+from resonance.dsp.curves import drift, levels, ratios, swell
 from resonance.dsp.filters import HIGH, formants, svf
 from resonance.dsp.mixing import mono_below
 from resonance.dsp.noise import pink, pink_state
@@ -130,7 +130,7 @@ class RoarVoice(Voice):
         longer = 1.0 + 0.5 * span["size"]
         centre_hz = (_VOWEL_HZ[lower] + share * (_VOWEL_HZ[lower + 1] - _VOWEL_HZ[lower])) / longer[:, None]
         level_db = _VOWEL_DB[lower] + share * (_VOWEL_DB[lower + 1] - _VOWEL_DB[lower])
-        level = 10.0 ** (level_db / 20.0) * (0.8 * loud * (1.0 + 0.2 * curve[:, 0]))[:, None]
+        level = levels(level_db) * (0.8 * loud * (1.0 + 0.2 * curve[:, 0]))[:, None]
         width = np.broadcast_to(_BANDWIDTH_HZ / span.rate_hz, centre_hz.shape).copy()
         for channel in range(2):
             # Two throats side by side that agree below and differ above.
@@ -144,7 +144,7 @@ class RoarVoice(Voice):
         """The root's harmonics, saturated, with breath: mono, (frames,)."""
         source = self._source[: 2 * span.frames].reshape(2, span.frames)
         source.fill(0.0)
-        wavering = 2.0 ** ((5.0 * curve[:, 0] + 4.0 * curve[:, 1]) / 1200.0)
+        wavering = ratios(5.0 * curve[:, 0] + 4.0 * curve[:, 1])
         cycles = (self._root * wavering / span.rate_hz)[:, None] * self._ratio
         breaking = np.clip(
             span["growl"] * (0.6 + 0.8 * span.tension) * (0.5 + 1.2 * curve[:, 2]) * loud, 0.0, 1.0
@@ -153,9 +153,9 @@ class RoarVoice(Voice):
         level[:, :_HARMONICS] = 1.0 / np.arange(1, _HARMONICS + 1) ** 0.9
         level[:, _HARMONICS:] = 0.5 * breaking[:, None] / np.arange(1, _HARMONICS + 1) ** 0.9
         drive_db = span["drive_db"] * (0.45 + 0.55 * loud) * (0.75 + 0.25 * span.energy)
-        level *= 0.7 * 10.0 ** (drive_db[:, None] / 20.0)
-        levels = level.astype(np.float32)
-        sines(self._phase, cycles, levels, levels, source)
+        level *= 0.7 * levels(drive_db[:, None])
+        both = level.astype(np.float32)
+        sines(self._phase, cycles, both, both, source)
         driven = source[0]
         # A smooth limit whose overtones fall off exponentially, since it is analytic: x / sqrt(1 + x²).
         driven /= np.sqrt(np.float32(1.0) + driven * driven)

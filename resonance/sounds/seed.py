@@ -18,7 +18,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
 from resonance.dsp import F32, F64
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
 from resonance.units import cents, count, db, metres, part
 
@@ -71,11 +71,11 @@ class SeedVoice(Voice):
         curve = self._curve[: span.steps + 1]
         hurry = (0.16 + 0.5 * span.tension) * span.step_s
         drift(self._setting.key("drift"), self._curve_phase, hurry[:, None] * self._pace, curve)
-        loud = _LEVEL * 10.0 ** (9.0 * (span.energy - 0.5) / 20.0) * self._throbbing(span, curve[:, -1])
-        breath = 10.0 ** (3.0 * curve[:, :n] / 20.0)
+        loud = _LEVEL * levels(9.0 * (span.energy - 0.5)) * self._throbbing(span, curve[:, -1])
+        breath = levels(3.0 * curve[:, :n])
         level = np.tile(self._grown(span) * breath * loud[:, None], 2)
         apart = (span["detune_cents"] * (1.0 + 1.5 * span.tension))[:, None] * curve[:, n : 3 * n]
-        cycles = self._hum_hz / span.rate_hz * np.tile(self._place, 2) * 2.0 ** (apart / 1200.0)
+        cycles = self._hum_hz / span.rate_hz * np.tile(self._place, 2) * ratios(apart)
         left = (level * self._left).astype(np.float32)
         right = (level * self._right).astype(np.float32)
         sines(self._phase, cycles, left, right, out)

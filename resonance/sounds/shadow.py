@@ -23,7 +23,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift, levels
+from resonance.dsp.curves import drift, levels, octaves
 from resonance.dsp.filters import HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.noise import impulses
@@ -162,8 +162,8 @@ class ShadowVoice(Voice):
         """The cluster's pitches (steps + 1, lanes): each stands on its ground, some beats above it."""
         lanes = len(_STANDS_ON)
         sag = strained_hz(1.0, 1.0, -_SAG) ** np.clip((span.tension - 0.4) / 0.6, 0.0, 1.0)
-        beats_hz = span["beat_hz"][:, None] * np.exp2(0.75 * curve[:, :lanes]) * _BEATS_ABOVE
-        ground_hz = self._ground_hz[_STANDS_ON] * np.exp2(0.02 * curve[:, lanes : 2 * lanes])
+        beats_hz = span["beat_hz"][:, None] * octaves(0.75 * curve[:, :lanes]) * _BEATS_ABOVE
+        ground_hz = self._ground_hz[_STANDS_ON] * octaves(0.02 * curve[:, lanes : 2 * lanes])
         return lift * sag[:, None] * (ground_hz + np.clip(beats_hz, 0.0, 70.0)) / self._rate_hz
 
     def _lie(self, span: Span, curve: F64, sound: F32) -> None:
@@ -176,7 +176,7 @@ class ShadowVoice(Voice):
         self._cluster(span, self._cycles(span, curve, 1.0), level, side, sound)
         self._rattle(span, curve[:, -1], sound)
         opening = 1.6 * throat + 1.2 * span.energy + 0.9 * span.tension
-        self._throat(span, span["cutoff_hz"] * np.exp2(opening), 1.6 + 1.6 * span.tension, sound)
+        self._throat(span, span["cutoff_hz"] * octaves(opening), 1.6 + 1.6 * span.tension, sound)
 
     def _close(self, bite: Event, span: Span, curve: F64, sound: F32) -> None:
         """The jaw opens once, and each tooth is a blow of the cluster and a snap of bone."""
@@ -211,7 +211,7 @@ class ShadowVoice(Voice):
         """The throat opens in single blows, so close that they are roughness and not rhythm."""
         blows = self._blows[: 2 * span.frames].reshape(2, span.frames)
         blows.fill(0.0)
-        pace_hz = np.clip(span["beat_hz"] * np.exp2(0.6 * wander), 30.0, 70.0)
+        pace_hz = np.clip(span["beat_hz"] * octaves(0.6 * wander), 30.0, 70.0)
         level = np.full((span.steps + 1, 1), np.float32(0.5))
         sines(self._blow_phase, (pace_hz / self._rate_hz)[:, None], level, level, blows)
         blows += np.float32(0.5)

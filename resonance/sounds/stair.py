@@ -20,7 +20,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
 from resonance.dsp import F32
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels
 from resonance.dsp.partials import sines
 from resonance.generate import stair
 from resonance.units import count, db, part, seconds
@@ -70,7 +70,7 @@ class StairVoice(Voice):
         tread = stair.treads(climbed, tuning.ratios, tuning.period)
         clear = span["treads"] * (0.4 + 0.6 * span.valence)
         loud_db = -6.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
-        level = stair.levels(place, self._n, self._centre, 1.35) * (0.075 * 10.0 ** (loud_db / 20.0))[:, None]
+        level = stair.levels(place, self._n, self._centre, 1.35) * (0.075 * levels(loud_db))[:, None]
 
         spread = span["width"][:, None] * np.clip((frequency_hz - _MONO_BELOW_HZ) / 300.0, 0.0, 1.0)
         angle = np.pi / 4.0 * (1.0 + spread * np.clip(1.8 * curve[:, :-1], -1.0, 1.0))

@@ -25,7 +25,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
-from resonance.dsp.curves import drift, hashed, mixed
+from resonance.dsp.curves import drift, hashed, levels, mixed, octaves
 from resonance.dsp.filters import BAND, LOW, svf
 from resonance.dsp.mixing import ramped
 from resonance.dsp.noise import white
@@ -197,8 +197,8 @@ class StarsVoice(Voice):
             axis=1,
         )
         wave, glints, cries, tears = self._advance(rates * span.step_s).T.copy()
-        loud = 10.0 ** ((-4.0 + 9.0 * span.energy - span["dimming_db"] * gray**_DIMMED) / 20.0)
-        trough = 10.0 ** (-span["swell_db"] * (1.0 - 0.6 * screaming) / 20.0)
+        loud = levels(-4.0 + 9.0 * span.energy - span["dimming_db"] * gray**_DIMMED)
+        trough = levels(-span["swell_db"] * (1.0 - 0.6 * screaming))
 
         flock_cycles = self._flock_cycles[: span.steps + 1]
         flock_level = self._flock_level[: span.steps + 1]
@@ -217,7 +217,7 @@ class StarsVoice(Voice):
             (wave, trough, glints, tears),
             (loud, span["glitter"] * (1.0 - gray), (1.35 - 0.7 * span.valence) * (1.0 + 0.35 * curve[:, 2])),
             (0.35 + 0.4 * span.energy + 0.25 * span.valence) * (1.0 - 0.5 * gray),
-            (0.4 * gray, 2.0 ** (-1.1 * gray)),
+            (0.4 * gray, octaves(-1.1 * gray)),
             (screaming, 0.025 + 0.085 * _smooth((span.tension - 0.6) / 0.4)),
             cycles,
             left,
@@ -237,7 +237,7 @@ class StarsVoice(Voice):
         crest = trough[:, None] + (1.0 - trough[:, None]) * _crest(wave[:, None] - 0.08 * self._sea_side)
         level = loud[:, None] * self._sea_weight * crest * (1.0 - 0.95 * gray[:, None])
         angle = np.pi / 4.0 * (1.0 + self._sea_side)
-        cycles = np.broadcast_to(self._sea_hz / span.rate_hz, level.shape) * 2.0 ** (-0.4 * gray[:, None])
+        cycles = np.broadcast_to(self._sea_hz / span.rate_hz, level.shape) * octaves(-0.4 * gray[:, None])
         left = (level * np.cos(angle)).astype(np.float32)
         right = (level * np.sin(angle)).astype(np.float32)
         sines(self._sea_phase, np.ascontiguousarray(cycles), left, right, out)

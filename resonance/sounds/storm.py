@@ -27,7 +27,7 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
 from resonance.dsp.chaos import feedback_fm, lorenz
-from resonance.dsp.curves import drift, glide_coefficient, levels
+from resonance.dsp.curves import drift, glide_coefficient, levels, ratios
 from resonance.dsp.filters import BAND, HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.modes import mode_coefficients, modes
@@ -246,7 +246,7 @@ class StormVoice(Voice):
         n = len(tone_hz)
         swell, lean = curve[:, :n], curve[:, n:]
         bend_cents = 24.0 * span.tension[:, None] * lean
-        cycles = tone_hz / span.rate_hz * np.exp2(bend_cents / 1200.0)
+        cycles = tone_hz / span.rate_hz * ratios(bend_cents)
         # The higher a tone the less of this turns it to noise.
         torn = span["chaos"] * chaos * (1.0 if name == "shadow" else 0.75)
         feedback = torn[:, None] * (1.0 + 0.5 * swell)

@@ -21,7 +21,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
 from resonance.generate import theme
 from resonance.generate.canon import Part, canon, lasts
@@ -241,10 +241,10 @@ class SymphonyVoice(Voice):
         loud_db = -34.0 + 9.0 * span.energy
         voice_db = loud_db[:, None] + 6.02 * slope[:, None] * np.log2(HARMONICS / 3.0)
         voice_db += 9.0 * span["shimmer"][:, None] * curve[:, n:]
-        level = lit * lit * (3.0 - 2.0 * lit) * 10.0 ** (voice_db / 20.0)
+        level = lit * lit * (3.0 - 2.0 * lit) * levels(voice_db)
         level = np.concatenate((level, level, level[:, :_OVERTONES]), axis=1)
         apart = (1.2 + 2.0 * span["shimmer"] * (0.4 + 1.6 * span.tension))[:, None] * curve[:, :n]
-        ratio = 2.0 ** (np.minimum(apart, 4.5) / 1200.0)
+        ratio = ratios(np.minimum(apart, 4.5))
         cycles = self._chorus_hz / span.rate_hz * ratio
         cycles = np.concatenate((cycles, cycles / (ratio * ratio), 2.0 * cycles[:, :_OVERTONES]), axis=1)
         left = (level * self._chorus_left).astype(np.float32)

@@ -23,7 +23,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Beat, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, ratios
 from resonance.dsp.partials import sines
 from resonance.generate import branching, theme
 from resonance.generate.onsets import Onsets
@@ -302,7 +302,7 @@ class TreeVoice(Voice):
             self._vibrato[player] = turns[-1]
             depth = 4.0 * np.clip((age_s - 0.7) / 1.5, 0.0, 1.0) * (1.0 + curve[:, player])
             cents[:, player] += depth * np.sin(2.0 * np.pi * turns) + 2.0 * (player - 0.5)
-        cycles = (self._pitch_hz / self._rate_hz * 2.0 ** (cents / 1200.0))[:, :, None] * self._harmonic
+        cycles = (self._pitch_hz / self._rate_hz * ratios(cents))[:, :, None] * self._harmonic
         lanes = (span.steps + 1, _PLAYERS * _HARMONICS)
         left = (speaking * self._horn_left).astype(np.float32).reshape(lanes)
         right = (speaking * self._horn_right).astype(np.float32).reshape(lanes)

@@ -22,7 +22,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, ratios
 from resonance.dsp.filters import BAND, HIGH, formants, svf
 from resonance.dsp.mixing import ramped
 from resonance.dsp.noise import pink, pink_state, white
@@ -221,7 +221,7 @@ class VisionDesertVoice(Voice):
         tone = loud * (1.0 - 0.3 * second) * np.cos(0.5 * np.pi * broken) ** 2
 
         heard = sung(WOMAN, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (0.27 * tone)[:, None]
-        cycles = (pitch_hz * 2.0 ** (off_cents / 1200.0) / self._rate_hz)[:, None] * self._harmonic
+        cycles = (pitch_hz * ratios(off_cents) / self._rate_hz)[:, None] * self._harmonic
         left = (heard * self._left).astype(np.float32)
         right = (heard * self._right).astype(np.float32)
         sines(self._phase, cycles, left, right, out)

@@ -23,7 +23,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
 from resonance.generate import theme
 from resonance.units import count, db, metres, part, seconds
@@ -127,8 +127,8 @@ class VisionHollowVoice(Voice):
     def render(self, span: Span, out: F32) -> None:
         curve = self._curve[: span.steps + 1]
         drift(self._key, self._curve_phase, np.full_like(curve, 0.8 * span.step_s), curve)
-        level = self._weight * self._envelope(span) * 10.0 ** (2.0 * curve[:, 1:] / 20.0)
-        cycles = self._pitch * _ODD * 2.0 ** (2.0 * curve[:, :1] / 1200.0)
+        level = self._weight * self._envelope(span) * levels(2.0 * curve[:, 1:])
+        cycles = self._pitch * _ODD * ratios(2.0 * curve[:, :1])
         left = (level * self._left).astype(np.float32)
         right = (level * self._right).astype(np.float32)
         sines(self._phase, cycles, left, right, out)

@@ -21,7 +21,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift
+from resonance.dsp.curves import drift, levels
 from resonance.dsp.partials import sines
 from resonance.units import count, db, metres, part, seconds
 
@@ -91,8 +91,8 @@ class VisionNowVoice(Voice):
         drift(self._key, self._curve_phase, np.full_like(curve, 0.07 * span.step_s), curve)
         breath = self._breathing(span)[:, None] + 0.8 * curve
         level = _LEVEL * self._entered(span) * (1.0 + 2.0 * span["breath"][:, None] * _BREATHES * breath)
-        level *= 10.0 ** (7.0 * (span.energy - 0.5) / 20.0)[:, None]
-        level *= 10.0 ** (4.0 * (span.valence - 0.8)[:, None] * _CHORD / 20.0)
+        level *= levels(7.0 * (span.energy - 0.5))[:, None]
+        level *= levels(4.0 * (span.valence - 0.8)[:, None] * _CHORD)
         level[:, 5:] *= 2.0 * span["warmth"][:, None]
         if not self._held:
             level *= np.sin(0.5 * np.pi * span["clarity"])[:, None] ** 2
