@@ -246,3 +246,47 @@ def test_duration_stretches_the_scenes_only() -> None:
     assert engine.frames == 60 * 48_000
     assert [round(scene.end_s, 6) for scene in engine.timeline.scenes] == [36.0, 60.0]
     assert dataclasses.is_dataclass(engine.timeline.scenes[0])
+
+
+def test_a_rule_is_asked_only_where_the_score_wants_its_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    rule = resonance.load("dream").sounds["crystals"].definition.rule
+    assert rule is not None
+    answer = rule.events
+
+    def listening(self, span):
+        asked.append((span.start, span.start + span.frames))
+        return answer(self, span)
+
+    monkeypatch.setattr(rule, "events", listening)
+    score = score_of(
+        PIECE
+        + """
+[[scene]]
+name = "three"
+length = 4
+crossfade = 0.5
+[scene.sounds]
+drone = {}
+[[scene]]
+name = "four"
+length = 2
+crossfade = 1
+[scene.sounds]
+crystals = {}
+"""
+    )
+    spans = {}
+    for steps in (128, 7):
+        asked.clear()
+        for _ in Engine(score).blocks(steps):
+            pass
+        frames = np.zeros(17 * 48_000, bool)
+        for begin, end in asked:
+            assert not frames[begin:end].any()
+            frames[begin:end] = True
+        spans[steps] = frames[: 16 * 48_000]
+    assert np.array_equal(spans[128], spans[7])
+    assert spans[128][: 10 * 48_000].all()
+    assert not spans[128][round(10.51 * 48_000) : round(13.99 * 48_000)].any()
+    assert spans[128][round(14.01 * 48_000) :].all()
