@@ -69,7 +69,7 @@ class RoomRule(Sustain):
                 frame,
                 "drop",
                 pitch_hz=900.0 * 2.6 ** float(chance[0]),
-                level_db=-15.0 - 9.0 * float(chance[1]),
+                level_db=-23.0 - 9.0 * float(chance[1]),
                 duration_s=0.05 + 0.09 * float(chance[2]),
                 rule="dew",
                 detail={"pan": 1.4 * float(chance[3]) - 0.7},
@@ -140,11 +140,12 @@ class RoomVoice(Voice):
         self._age += span.frames
 
     def _humming(self, tone: Event, span: Span, out: F32) -> None:
-        """A closed mouth: nearly a pure tone, that swells and fades."""
+        """A closed mouth: nearly a pure tone, that swells and fades, and trembles as the hands do."""
         age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / span.rate_hz
         lasts_s = max(tone.duration_s, 1.0)
         level = span["hum"] * np.sin(0.5 * np.pi * np.clip(age_s / 0.35, 0.0, 1.0)) ** 2
         level = level * np.cos(0.5 * np.pi * np.clip((age_s - lasts_s) / _HUM_FADES_S, 0.0, 1.0)) ** 2
+        level = level * self._trembling(span, np.zeros(span.steps + 1))
         cycles = np.full((span.steps + 1, 1), (tone.pitch_hz or 440.0) / span.rate_hz)
         both = level.astype(np.float32)[:, None]
         sines(self._phase, cycles, both, both, out)

@@ -32,6 +32,7 @@ from resonance.units import count, db, part, seconds
 _MODES = 3
 _BOUNCES = 5
 _SPLINTERS = 70
+_DUST = 180  # so many that none is heard: glass that hisses as it falls to powder
 _APART = 30
 _LOWEST_HZ, _HIGHEST_HZ = 1500.0, 16_000.0
 _CHORD = (0, 2, 4)
@@ -227,7 +228,7 @@ class ShatterVoice(Voice):
         return float(self._end.max() / rate) + 0.02
 
     def _blow(self, rng: np.random.Generator, blow: float) -> tuple[F64, ...]:
-        """The ground's blow, in the middle, and the pane: a wide, dense, short chime of no pitch."""
+        """The ground's blow, in the middle; the pane, a wide, dense, short chime of no pitch; and its dust."""
         deep_hz = self._tuning.root_hz * np.array([1.0, 1.5, 2.0])
         pane = 90
         pane_hz = 140.0 * 65.0 ** ((np.arange(pane) + rng.random(pane)) / pane)
@@ -242,7 +243,16 @@ class ShatterVoice(Voice):
         at_s = np.concatenate((np.zeros(3), rng.uniform(0.0, 0.03, pane)))
         attack_s = np.concatenate((np.full(3, 0.02), rng.uniform(0.004, 0.014, pane)))
         phase = np.concatenate((np.zeros(3), rng.random(pane)))
-        return at_s, hz, t60_s, attack_s, blow * level, pan, phase
+        dust_hz = 6000.0 * 2.8 ** rng.random(_DUST)
+        return (
+            np.concatenate((at_s, rng.uniform(0.02, 0.08, _DUST))),
+            np.concatenate((hz, dust_hz)),
+            np.concatenate((t60_s, rng.uniform(0.4, 0.9, _DUST))),
+            np.concatenate((attack_s, rng.uniform(0.006, 0.02, _DUST))),
+            blow * np.concatenate((level, np.full(_DUST, 0.014))),
+            np.concatenate((pan, rng.uniform(-0.95, 0.95, _DUST))),
+            np.concatenate((phase, rng.random(_DUST))),
+        )
 
     def _scattered(self, rng: np.random.Generator, broken: Shards) -> tuple[F64, ...]:
         """Every mode of every micro-impact, duller and softer with the way to it."""
@@ -250,8 +260,8 @@ class ShatterVoice(Voice):
         near = 2.0 / broken.distance_m
         weight = rng.uniform(0.35, 1.0, (n, _MODES)) * np.array([1.0, 0.7, 0.5])
         # What is small is struck as hard: in equal blows the higher rings are the louder ones.
-        bright = (broken.modes_hz / 3000.0) ** 0.45
-        air = levels(-0.000_12 * broken.modes_hz * (broken.distance_m[:, None] - 2.0))
+        bright = (broken.modes_hz / 3000.0) ** 0.9
+        air = levels(-0.000_06 * broken.modes_hz * (broken.distance_m[:, None] - 2.0))
         level = 0.44 * levels(broken.level_db)[:, None] * near[:, None] ** 0.5 * weight * bright * air
         # Each mode a little aside: a shard is a thing with two ends.
         pan = np.clip(broken.pan[:, None] + rng.uniform(-0.12, 0.12, (n, _MODES)), -1.0, 1.0)

@@ -76,7 +76,7 @@ class VisionHollowRule(Rule):
             far = _FARTHER ** (place if climbing else len(_WHOLE) + 1)
             last = place == len(_WHOLE) - 1
             self._place += 1
-            self._wait = 2 if self._place < len(_WHOLE) else 8 + int(8.0 * chance[1])
+            self._wait = 2 if self._place < len(_WHOLE) else 14 + int(8.0 * chance[1])
             yield Event(
                 beat.frame + int(0.03 * chance[2] * span.rate_hz),
                 "tone",
