@@ -30,12 +30,13 @@ from resonance.analysis.pictures import (
     picture_of_score,
     picture_of_sound,
 )
+from resonance.cli.look import parameter_row
 from resonance.cli.progress import rendering
 from resonance.contract import MAX_STEPS
 from resonance.dsp import GRID_FRAMES
 from resonance.engine import Engine
 from resonance.outputs.file import Writer
-from resonance.score import Score, Timeline, load
+from resonance.score import Score, load
 from resonance.units import Parameter, parameters
 
 DOCS = Path(__file__).parent
@@ -114,17 +115,9 @@ def _table(owner: str, patch: type) -> str:
 
 
 def _row(owner: str, key: str, declared: Parameter) -> tuple[str, ...]:
-    """One parameter, told as `resonance show` tells it."""
-    default = declared.default
-    if declared.kind == "choice":
-        span = ", ".join(declared.choices)
-    elif declared.kind == "files":
-        span, default = "audio files", "none"
-    else:
-        span = f"{declared.low:g} .. {declared.high:g}"
-    shown = f"{default:g}" if isinstance(default, (int, float)) else str(default)
-    target = f"`{owner}.{key}` `/{owner}/{key}`" if declared.follows_curves else "fixed while it plays"
-    return f"`{key}`", declared.unit, span, shown, declared.meaning, target
+    key, *told, target = parameter_row(owner, key, declared)
+    targets = " ".join(f"`{one}`" for one in target.split()) if declared.follows_curves else target
+    return f"`{key}`", *told, targets
 
 
 def _rows(rows: list[tuple[str, ...]]) -> str:
@@ -183,7 +176,7 @@ def _counted(level_db: float) -> float:
 
 def draw(score: Score) -> None:
     """Renders the piece once, with its stems, and draws the whole, its scenes and its sounds."""
-    outline = _outline(score)
+    outline = Outline.of(score)
     scenes, arc = outline.scenes, (outline.times_s, outline.curves)
     render = DOCS.parent / "renders" / f"{score.name}-{score.seed}.wav"
     PICTURES.mkdir(exist_ok=True)
@@ -201,7 +194,7 @@ def draw(score: Score) -> None:
         )
         picture_of_scene(audio, rate_hz, picture, start_s, arc, number)
     _tell(PICTURES / "night.webp")
-    picture_of_score(_outline(_night()), PICTURES / "night.webp", (1000, 560))
+    picture_of_score(Outline.of(_night()), PICTURES / "night.webp", (1000, 560))
     _tell(PICTURES / "dream.webp")
     picture_of_audio(render, PICTURES / "dream.webp", arc, scenes, WHOLE_PIXELS)
 
@@ -209,19 +202,6 @@ def draw(score: Score) -> None:
 def _alone(caption: Mapping[str, Any], blocks_hz: float) -> Alone:
     begins = round(caption["from_s"] * blocks_hz) if "from_s" in caption else None
     return Alone(round(caption.get("seconds", ALONE_S) * blocks_hz), begins)
-
-
-def _outline(score: Score) -> Outline:
-    timeline = Timeline(score)
-    times_s = np.linspace(0.0, timeline.duration_s, 3000)
-    arc = {"valence": timeline.valence, "energy": timeline.energy, "tension": timeline.tension}
-    return Outline(
-        score.title,
-        times_s,
-        {name: track(times_s) for name, track in arc.items()},
-        [(scene.name, scene.start_s, scene.end_s) for scene in timeline.scenes],
-        {name: timeline.presence(name)(times_s) for name in score.sounds},
-    )
 
 
 def _night() -> Score:

@@ -15,6 +15,7 @@ from resonance.analysis.levels import db
 from resonance.analysis.loudness import Meter
 from resonance.analysis.recording import open_audio, read_markers, read_tags
 from resonance.dsp import F32, F64
+from resonance.score import Score, Timeline
 
 PIXELS = (1600, 1000)
 SIDE_PIXELS = 88
@@ -48,6 +49,13 @@ Arc = tuple[F64, Mapping[str, F64]]
 """Times in seconds, and the curves' values there by their names."""
 
 
+def arc_of(timeline: Timeline) -> Arc:
+    """The arc of a piece, as finely as a picture can show it."""
+    times_s = np.linspace(0.0, timeline.duration_s, PIXELS[0])
+    tracks = {"valence": timeline.valence, "energy": timeline.energy, "tension": timeline.tension}
+    return times_s, {name: track(times_s) for name, track in tracks.items()}
+
+
 @dataclass(frozen=True)
 class Outline:
     """A score as a picture sees it: the arc's curves at `times_s`, its scenes, and each sound's presence."""
@@ -57,6 +65,19 @@ class Outline:
     curves: Mapping[str, F64]
     scenes: Sequence[Scene] = ()
     lanes: Mapping[str, F64] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, score: Score) -> Outline:
+        """A score's."""
+        timeline = Timeline(score)
+        times_s, curves = arc_of(timeline)
+        return cls(
+            title=score.title,
+            times_s=times_s,
+            curves=curves,
+            scenes=[(scene.name, scene.start_s, scene.end_s) for scene in timeline.scenes],
+            lanes={name: timeline.presence(name)(times_s) for name in score.sounds},
+        )
 
 
 def picture_of_score(score: Outline, path: str | os.PathLike[str], pixels: tuple[int, int] = PIXELS) -> None:

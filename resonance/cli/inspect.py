@@ -5,15 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-from resonance.analysis.pictures import Outline, picture_of_audio, picture_of_score
+from resonance.analysis.pictures import Arc, Outline, arc_of, picture_of_audio, picture_of_score
 from resonance.analysis.recording import open_audio, read_tags
 from resonance.cli import CallError
-from resonance.dsp import F64
-from resonance.score import Score, ScoreError, Timeline, load, preset_names
+from resonance.score import ScoreError, Timeline, load, preset_names
 
-_POINTS = 1500
 _SCORES = ("", ".toml")
 
 
@@ -28,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if subject.suffix.lower() in _SCORES:
         score = load(arguments.subject, allow_code=arguments.allow_code)
         _make_folder(picture)
-        picture_of_score(_outline(score), picture)
+        picture_of_score(Outline.of(score), picture)
         return 0
     if not subject.exists():
         raise CallError(f"no file {subject}")
@@ -43,25 +39,7 @@ def _make_folder(picture: Path) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _outline(score: Score) -> Outline:
-    timeline = Timeline(score)
-    times_s, curves = _arc(timeline)
-    return Outline(
-        title=score.title,
-        times_s=times_s,
-        curves=curves,
-        scenes=[(scene.name, scene.start_s, scene.end_s) for scene in timeline.scenes],
-        lanes={name: timeline.presence(name)(times_s) for name in score.sounds},
-    )
-
-
-def _arc(timeline: Timeline) -> tuple[F64, dict[str, F64]]:
-    times_s = np.linspace(0.0, timeline.duration_s, _POINTS)
-    tracks = {"valence": timeline.valence, "energy": timeline.energy, "tension": timeline.tension}
-    return times_s, {name: track(times_s) for name, track in tracks.items()}
-
-
-def _arc_of(audio: Path, seconds: float) -> tuple[F64, dict[str, F64]] | None:
+def _arc_of(audio: Path, seconds: float) -> Arc | None:
     """The arc that a render of ours follows, where its score is a preset and the file is the whole piece."""
     tags = read_tags(audio)
     for name in preset_names():
@@ -71,5 +49,5 @@ def _arc_of(audio: Path, seconds: float) -> tuple[F64, dict[str, F64]] | None:
             continue
         if score.digest in " ".join(tags.values()):
             timeline = Timeline(score, seconds)
-            return _arc(timeline)
+            return arc_of(timeline)
     return None

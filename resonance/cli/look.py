@@ -82,7 +82,7 @@ def _first_sentence(patch: type) -> str:
 def _described(name: str, patch: type, doc: str) -> str:
     """A sound's page for the terminal: what one hears, then its parameters, each with its target."""
     rows: list[tuple[str, ...]] = [("key", "unit", "range", "default", "meaning", "MIDI and OSC target")]
-    rows += [_row(name, key, declared) for key, declared in parameters(patch).items()]
+    rows += [parameter_row(name, key, declared) for key, declared in parameters(patch).items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -93,7 +93,8 @@ def _described(name: str, patch: type, doc: str) -> str:
     )
 
 
-def _row(sound: str, key: str, declared: Parameter) -> tuple[str, ...]:
+def parameter_row(owner: str, key: str, declared: Parameter) -> tuple[str, ...]:
+    """What is told of a parameter: key, unit, range, default, meaning, and its MIDI and OSC targets."""
     default = declared.default
     if declared.kind == "choice":
         span = ", ".join(declared.choices)
@@ -102,5 +103,5 @@ def _row(sound: str, key: str, declared: Parameter) -> tuple[str, ...]:
     else:
         span = f"{declared.low:g} .. {declared.high:g}"
     shown = f"{default:g}" if isinstance(default, (int, float)) else str(default)
-    target = f"{sound}.{key}  /{sound}/{key}" if declared.follows_curves else "fixed while it plays"
+    target = f"{owner}.{key}  /{owner}/{key}" if declared.follows_curves else "fixed while it plays"
     return key, declared.unit, span, shown, declared.meaning, target

@@ -90,6 +90,18 @@ def glide(value: F64, target: F64, coefficient: float, out: F64) -> None:
         out[step + 1] = value[0]
 
 
+def glided(age_s: F64, begins_s: F64, values: F64, glide_s: float) -> F64:
+    """Values that hold from tone to tone, with a smooth glide of `glide_s` around each border.
+
+    `values` (n,) hold from the ages `begins_s` (n,) on; the result has the shape of `age_s` (m,).
+    """
+    out = np.full(len(age_s), float(values[0]))
+    for begin_s, before, now in zip(begins_s[1:], values[:-1], values[1:], strict=True):
+        x = np.clip((age_s - begin_s) / glide_s + 0.5, 0.0, 1.0)
+        out += (now - before) * x * x * (3.0 - 2.0 * x)
+    return out
+
+
 def swell(age_s: ArrayLike, attack_s: float, hold_s: float, release_s: float) -> F64:
     """The level of something that swells, stays and fades, at the given ages: 0 to 1, raised cosines.
 

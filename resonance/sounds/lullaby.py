@@ -20,7 +20,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
-from resonance.dsp.curves import drift, ratios
+from resonance.dsp.curves import drift, glided, ratios
 from resonance.dsp.filters import formants
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -121,7 +121,6 @@ class LullabyVoice(Voice):
         rng = np.random.Generator(np.random.PCG64(event.key))
         self._key = event.key
         self._age = 0
-        self._released_s = np.inf
         self._phase[:] = rng.random(len(self._phase))
         self._wander_phase = 100.0 * rng.random(self._wander.shape[1])
         self._vibrato_phase = rng.random(_SINGERS)
@@ -149,10 +148,10 @@ class LullabyVoice(Voice):
         increment = np.full_like(wander, 0.9 * span.step_s)
         drift(self._key, self._wander_phase, increment, wander)
         loud = self._loudness(age_s) * (1.0 + 0.12 * wander[:, -1])
-        vowel = 2.0 * _glided(age_s, self._begins_s, self._vowels)
+        vowel = 2.0 * glided(age_s, self._begins_s, self._vowels, _GLIDE_S)
         centre_hz, level = formants_at(LOW, vowel)
 
-        pitch_hz = np.exp(_glided(age_s, self._begins_s, np.log(self._pitches_hz)))
+        pitch_hz = np.exp(glided(age_s, self._begins_s, np.log(self._pitches_hz), _GLIDE_S))
         harmonics = len(self._harmonic)
         heard = sung(LOW, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (loud * 0.12)[:, None]
         heard[:, self._harmonic * self._pitches_hz.max() > 0.45 * self._rate_hz] = 0.0
@@ -200,12 +199,3 @@ class LullabyVoice(Voice):
         share = (0.05 * span["breath"] * loud)[:, None]
         formants(self._throat, centre_hz / self._rate_hz, width, level * share, air[0], breath)
         out += breath
-
-
-def _glided(age_s: F64, begins_s: F64, values: F64) -> F64:
-    """Values that hold from tone to tone, with a smooth glide at each border."""
-    out = np.full(len(age_s), float(values[0]))
-    for begin_s, before, now in zip(begins_s[1:], values[:-1], values[1:], strict=True):
-        x = np.clip((age_s - begin_s + 0.5 * _GLIDE_S) / _GLIDE_S, 0.0, 1.0)
-        out += (now - before) * x * x * (3.0 - 2.0 * x)
-    return out

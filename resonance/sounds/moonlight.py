@@ -22,7 +22,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, I64
-from resonance.dsp.curves import drift, levels, ratios
+from resonance.dsp.curves import drift, glided, levels, ratios
 from resonance.dsp.filters import formants
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -182,7 +182,7 @@ class MoonlightVoice(Voice):
             self._breathe(span, (0.8 + 0.4 * curve[:, -2]) * loud, throat, out)
             self._circle(span, loud, curve[:, -3], out)
         else:
-            tone_hz = np.exp(_glided(age_s, self._begins_s, np.log(self._pitches_hz)))[:, None]
+            tone_hz = np.exp(glided(age_s, self._begins_s, np.log(self._pitches_hz), _GLIDE_S))[:, None]
             each = (0.16 * self._phrased(age_s) * loud * (1.0 + 0.25 * curve[:, 0]))[:, None]
             self._sing(span, age_s, curve, tone_hz, each, throat, out)
         self._age += span.frames
@@ -264,12 +264,3 @@ def _lanes(tones_hz: F64) -> tuple[I64, F64]:
     counts = (_TOP_HZ / tones_hz).astype(np.int64)
     harmonic = np.concatenate([np.arange(1.0, count + 1.0) for count in counts])
     return np.repeat(np.arange(len(counts)), counts), harmonic
-
-
-def _glided(age_s: F64, begins_s: F64, values: F64) -> F64:
-    """Values that hold from tone to tone, with a smooth glide at each border."""
-    out = np.full(len(age_s), float(values[0]))
-    for begin_s, before, now in zip(begins_s[1:], values[:-1], values[1:], strict=True):
-        x = np.clip((age_s - begin_s + 0.5 * _GLIDE_S) / _GLIDE_S, 0.0, 1.0)
-        out += (now - before) * x * x * (3.0 - 2.0 * x)
-    return out

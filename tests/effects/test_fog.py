@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
+from laid_on import RATE_HZ, laid_on, noise, tone
 
 from resonance.analysis.measures import centroid_hz, clicks, pitch_track, rms_db
-from resonance.contract import Setting, Span
+from resonance.contract import Setting
 from resonance.dsp import GRID_FRAMES
 from resonance.effects.fog import Fog, FogPatch
 from resonance.tuning import Tuning
-from resonance.units import parameters
 
-RATE_HZ = 48_000.0
 SECONDS = 6
 STEPS = round(SECONDS * RATE_HZ / GRID_FRAMES)
 TIME_S = np.arange(STEPS * GRID_FRAMES) / RATE_HZ
@@ -18,43 +17,20 @@ RISING = np.interp(BORDERS_S, [0, 1, 4, 5, 5.5], [0, 0, 1, 1, 0])
 
 def foggy(x: np.ndarray, density: np.ndarray, cuts=(128,), **fields: float) -> np.ndarray:
     """`x` under a fog that is rendered in spans of `cuts` steps, in turn."""
-    fog = Fog(FogPatch(), Setting("fog", RATE_HZ, 1, Tuning()))
-    defaults = {name: parameter.default for name, parameter in parameters(FogPatch).items()} | fields
-    y = np.array(x, np.float32)
-    step = turn = 0
-    while step < STEPS:
-        steps = min(cuts[turn % len(cuts)], STEPS - step)
-        turn += 1
-        own = {name: np.full(steps + 1, value) for name, value in defaults.items()}
-        own["density"] = density[step : step + steps + 1]
-        flat = np.zeros(steps + 1)
-        frames = slice(step * GRID_FRAMES, (step + steps) * GRID_FRAMES)
-        piece = np.ascontiguousarray(y[:, frames])
-        fog.render(Span(step * GRID_FRAMES, steps, RATE_HZ, flat, flat, flat, flat, flat, own), piece)
-        y[:, frames] = piece
-        step += steps
-    return y
-
-
-def noise(seed: int) -> np.ndarray:
-    chance = np.random.default_rng(seed)
-    return (0.1 * chance.standard_normal((2, STEPS * GRID_FRAMES))).astype(np.float32)
-
-
-def tone(frequency_hz: float) -> np.ndarray:
-    return np.tile(0.3 * np.sin(2.0 * np.pi * frequency_hz * TIME_S), (2, 1)).astype(np.float32)
+    effect = Fog(FogPatch(), Setting("fog", RATE_HZ, 1, Tuning()))
+    return laid_on(x, effect, FogPatch, {"density": density}, cuts, fields)
 
 
 def response_db(frequency_hz: float) -> float:
     """What a dense fog without reflections does to a tone."""
-    x = tone(frequency_hz)
+    x = tone(frequency_hz, STEPS)
     y = foggy(x, np.ones(STEPS + 1), thickness=0.0)
     late = slice(round(RATE_HZ), None)
     return rms_db(y[:, late].T) - rms_db(x[:, late].T)
 
 
 def test_clear_air_is_clear_to_the_bit():
-    x = noise(1)
+    x = noise(1, STEPS)
     assert np.array_equal(foggy(x, np.zeros(STEPS + 1)), x)
     y = foggy(x, RISING)
     before, after = round(0.99 * RATE_HZ), round(5.51 * RATE_HZ)
@@ -65,12 +41,12 @@ def test_clear_air_is_clear_to_the_bit():
 
 @pytest.mark.parametrize("cuts", [(1,), (3, 50, 7)])
 def test_it_does_not_depend_on_how_time_is_cut(cuts):
-    x = noise(2)
+    x = noise(2, STEPS)
     assert np.array_equal(foggy(x, RISING, cuts), foggy(x, RISING))
 
 
 def test_the_fog_on_two_stems_is_the_fog_on_their_sum():
-    first, second = noise(3), 3.0 * tone(400.0)
+    first, second = noise(3, STEPS), 3.0 * tone(400.0, STEPS)
     apart = foggy(first, RISING) + foggy(second, RISING)
     assert np.abs(apart - foggy(first + second, RISING)).max() < 1e-6
 
@@ -82,21 +58,21 @@ def test_its_low_pass_stands_where_it_says_and_falls_by_two_poles():
 
 
 def test_it_makes_white_noise_at_least_twice_as_dull():
-    x = noise(4)
+    x = noise(4, STEPS)
     y = foggy(x, np.ones(STEPS + 1))
     assert centroid_hz(y.T, RATE_HZ) < 0.5 * centroid_hz(x.T, RATE_HZ)
 
 
 def test_a_fog_that_comes_and_goes_does_not_click():
-    assert not len(clicks(foggy(tone(440.0), RISING).T, RATE_HZ))
+    assert not len(clicks(foggy(tone(440.0, STEPS), RISING).T, RATE_HZ))
 
 
 def test_everything_drags_in_it():
-    _, pitch_hz = pitch_track(foggy(tone(440.0), RISING, drag_s=0.25).T, RATE_HZ)
+    _, pitch_hz = pitch_track(foggy(tone(440.0, STEPS), RISING, drag_s=0.25).T, RATE_HZ)
     falling = pitch_hz[round(1.5 / 0.02) : round(3.5 / 0.02)]
     # 0.25 s more delay in 3 s is a pitch 8.3 % lower on average; the wow moves it to and fro.
     assert np.nanmean(falling) == pytest.approx(440.0 * (1.0 - 0.25 / 3.0), rel=0.02)
-    steady = foggy(tone(440.0), np.ones(STEPS + 1))
+    steady = foggy(tone(440.0, STEPS), np.ones(STEPS + 1))
     cents = 1200.0 * np.log2(pitch_track(steady.T, RATE_HZ)[1][50:] / 440.0)
     assert 4.0 < np.nanmax(cents) - np.nanmin(cents) < 40.0
 
@@ -113,5 +89,5 @@ def test_short_reflections_gather_and_draw_left_and_right_together():
 
 
 def test_what_is_in_the_middle_stays_there():
-    y = foggy(tone(90.0), RISING)
+    y = foggy(tone(90.0, STEPS), RISING)
     assert np.array_equal(y[0], y[1])
