@@ -24,8 +24,10 @@ MEL_BANDS = 40
 """Source: Davis & Mermelstein 1980 had 20 up to 5 kHz; 40 up to half of 48 kHz are as dense."""
 
 
-def bandwidth_hz(x: ArrayLike, rate_hz: float, window_s: float = 0.043) -> float:
+def bandwidth_hz(x: ArrayLike, rate_hz: float, window_s: float = 0.043, power: float = 1.0) -> float:
     """How wide the spectrum is about its centre: the spread of frequency, weighted by magnitude.
+
+    `power` raises the magnitudes: 2 weights by energy, which is less moved by what is faint.
 
     Averaged over frames above -70 dBFS; 0 where there are none, since silence is as narrow as can be.
     """
@@ -33,6 +35,7 @@ def bandwidth_hz(x: ArrayLike, rate_hz: float, window_s: float = 0.043) -> float
     frequencies_hz = _bins_hz(rate_hz, length)
     values: list[float] = []
     for magnitudes, heard in _heard_spectra(columns(x), length):
+        magnitudes = magnitudes**power
         total = np.maximum(magnitudes.sum(axis=1), 1e-30)
         centre_hz = (magnitudes @ frequencies_hz) / total
         spread = (magnitudes @ frequencies_hz**2) / total - centre_hz**2

@@ -17,7 +17,7 @@ from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.space import space, space_coefficients, space_state
 from resonance.units import choice, db, part, seconds
 
-_MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
+_MONO_BELOW_HZ = 130.0  # the side is 4 dB down at 120 Hz, and 12 dB an octave more below
 _SIZE_M = {"chamber": 6.0, "hall": 14.0, "valley": 28.0}
 
 
