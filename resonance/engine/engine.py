@@ -14,7 +14,7 @@ from resonance.effects.fog import Fog
 from resonance.effects.master import Master
 from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import Clock, Fields
-from resonance.engine.parts import Part
+from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
 from resonance.score import Score
 from resonance.score.recordings import recordings
@@ -81,6 +81,7 @@ class Engine:
         self._heard = self._chosen(set(only), set(without))
         reflecting = any(score.sounds[name].definition.voice.reflects for name in self._heard)
         self._past = Past(self.timeline, self.rate) if reflecting else None
+        self._scratch = Scratch()
         self._parts = _in_order([self._part(name) for name in score.sounds])
         self._places = {
             part.name: Space(SpacePatch(), self._setting(f"{part.name} place"))
@@ -128,7 +129,8 @@ class Engine:
         setting = replace(
             self._setting(name), recordings=recordings(self.score, name, self.rate), past=self._past
         )
-        return Part(played.definition, played.patch(), setting, self._clock, self.messages.append)
+        scratch, tell = self._scratch, self.messages.append
+        return Part(played.definition, played.patch(), setting, self._clock, scratch, tell)
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
         names = set(self.score.sounds)

@@ -84,10 +84,19 @@ class Strip:
 
 
 class Part:
-    """One sound of the score, playing. After `render`, `dry` and `wet` hold the span, where `sounding`."""
+    """One sound of the score, playing. After `render`, `dry` and `wet` hold the span, where `sounding`.
+
+    `scratch` is where its voices sound, one after the other; all parts may share it.
+    """
 
     def __init__(
-        self, sound: Sound, patch: Any, setting: Setting, clock: Clock, tell: Callable[[str], None]
+        self,
+        sound: Sound,
+        patch: Any,
+        setting: Setting,
+        clock: Clock,
+        scratch: Scratch,
+        tell: Callable[[str], None],
     ) -> None:
         self.name = sound.name
         self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
@@ -97,6 +106,7 @@ class Part:
         self._seed = setting.seed
         self._rate_hz = setting.rate_hz
         self._clock = clock
+        self._scratch = scratch
         self._tell = tell
         self._presence = f"{sound.name}.presence"
         self._wanted = clock.wanted(self._presence)
@@ -109,7 +119,7 @@ class Part:
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = 0
         self._air = np.zeros((2, 2))
-        self._buffers = {name: Scratch() for name in ("dry", "wet", "voice")}
+        self._buffers = {name: Scratch() for name in ("dry", "wet")}
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""
@@ -226,7 +236,7 @@ class Part:
 
     def _add(self, slot: Slot, span: Span, strip: Strip, first: int) -> bool:
         """Adds a voice from step `first` of the strip's span on; False where it ran away."""
-        out = self._buffers["voice"].silent(span.frames)
+        out = self._scratch.silent(span.frames)
         slot.voice.render(span, out)
         borders = slice(first, first + span.steps + 1)
         level = strip.gain[borders] * slot.level

@@ -118,11 +118,10 @@ class StarsVoice(Voice):
         self._rate_hz = setting.rate_hz
         self._key = setting.key("stars")
         self._surf_key = setting.key("surf")
-        n = self._n = patch.partials
+        self._n = patch.partials
         rows = MAX_STEPS + 1
-        self._cycles = np.empty(rows * n)
-        self._left = np.empty(rows * n, np.float32)
-        self._right = np.empty(rows * n, np.float32)
+        self._cycles = np.empty(0)
+        self._left = self._right = np.empty(0, np.float32)
         self._flock_cycles = np.empty((rows, _FLOCKS))
         self._flock_level = np.empty((rows, _FLOCKS))
         self._curve = np.empty((rows, 3))
@@ -168,6 +167,9 @@ class StarsVoice(Voice):
         self._age = 0
         if self._claw is not None:
             return self._seize(self._claw)
+        if not self._cycles.size:  # only the one voice that is the sea has room for all its stars
+            self._cycles = np.empty((MAX_STEPS + 1) * self._n)
+            self._left, self._right = np.empty((2, self._cycles.size), np.float32)
         rng = self._setting.stream("phases")
         self._phase = rng.random(self._n)
         self._begin = rng.random(self._n)
