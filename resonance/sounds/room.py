@@ -169,7 +169,7 @@ class RoomVoice(Voice):
         ozone = np.full((span.steps + 1, 2), _OZONE_HZ / span.rate_hz)
         q = np.full((span.steps + 1, 2), 2.0)
         svf(self._ozone_filter, ozone, q, _BAND, noise, noise)
-        ramped(noise, 0.0024 * span["ozone"] * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
+        ramped(noise, 0.0016 * span["ozone"] * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
 
     def _trembling(self, span: Span, wander: F64) -> F64:
         """Hands that tremble: a rate that wanders by a tenth, deeper under tension."""
