@@ -1,6 +1,6 @@
 """Parts: each sound of the score with its rule, its pool of voices and its strip of the desk.
 
-A pool is fixed: voices are built once. When all are busy the oldest gives way, faded within five
+A pool is fixed: voices are built once. When all are busy the oldest note gives way, faded within five
 milliseconds while the new one already sounds on a spare. A voice that turns NaN or runs away is muted
 alone, and said. A part that the score does not want, and that no longer rings, costs next to nothing.
 """
@@ -197,8 +197,10 @@ class Part:
             return
         staying = [slot for slot in self._busy if slot.end > step + LEAVE_STEPS]
         if len(staying) >= self._voices:
-            staying[0].end = step + LEAVE_STEPS
-            staying[0].fade_steps = LEAVE_STEPS
+            # What lasts as long as its scene stays, unless there is nothing else to give way.
+            oldest = min(staying, key=lambda slot: slot.event.sustained)
+            oldest.end = step + LEAVE_STEPS
+            oldest.fade_steps = LEAVE_STEPS
         if not self._free:
             self._sound(span, strip, place)
         if not self._free:
