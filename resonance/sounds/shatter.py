@@ -249,7 +249,7 @@ class ShatterVoice(Voice):
             np.concatenate((hz, dust_hz)),
             np.concatenate((t60_s, rng.uniform(0.4, 0.9, _DUST))),
             np.concatenate((attack_s, rng.uniform(0.006, 0.02, _DUST))),
-            blow * np.concatenate((level, np.full(_DUST, 0.045))),
+            blow * np.concatenate((level, np.full(_DUST, 0.062))),
             np.concatenate((pan, rng.uniform(-0.95, 0.95, _DUST))),
             np.concatenate((phase, rng.random(_DUST))),
         )
