@@ -44,8 +44,8 @@ _LAGRANGE = tuple(
 _TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines lossless
 _A_FRAME = np.float32(1.0 / GRID_FRAMES)
 
-# Far under hearing, far over the smallest normal number: what is left below it becomes zero.
-_SILENT = np.float32(1e-18)
+# -240 dB, far under hearing, far over the smallest normal number: what is left below it becomes zero.
+_SILENT = np.float32(1e-12)
 
 
 class SpaceState(NamedTuple):

@@ -47,5 +47,6 @@ class Space:
         ramped(x, levels(span["gain_db"]), sent)
         rung = np.zeros_like(x)
         space(self._state, t60, sent, rung)
-        mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)
-        out += rung
+        if rung.any() or self._lows.any():
+            mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)
+            out += rung

@@ -91,7 +91,7 @@ class HeartbeatVoice(Voice):
             (t60_s / (1.0 + 0.5 * (_MEMBRANE - 1.0)), 0.7 * t60_s * _CHEST_HZ[0] / _CHEST_HZ)
         )
         self._blow = _blow(float(span["softness"][0]), second, event.key, self._rate_hz)
-        return 2.0 * t60_s
+        return 1.5 * t60_s  # 90 dB down
 
     def render(self, span: Span, out: F32) -> None:
         excitation = self._excitation[: span.frames]

@@ -228,7 +228,7 @@ class ShatterVoice(Voice):
         return float(self._end.max() / rate) + 0.02
 
     def _blow(self, rng: np.random.Generator, blow: float) -> tuple[F64, ...]:
-        """The ground's blow, in the middle; the pane, a wide, dense, short chime of no pitch; and its dust."""
+        """The ground's blow, in the middle; the pane, a wide, dense, short chime of no pitch; its dust."""
         deep_hz = self._tuning.root_hz * np.array([1.0, 1.5, 2.0])
         pane = 90
         pane_hz = 140.0 * 65.0 ** ((np.arange(pane) + rng.random(pane)) / pane)

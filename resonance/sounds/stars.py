@@ -173,6 +173,7 @@ class StarsVoice(Voice):
         rng = self._setting.stream("phases")
         self._phase = rng.random(self._n)
         self._begin = rng.random(self._n)
+        self._glints = np.full(self._n, -1.0), np.zeros(self._n)
         self._sea_phase = rng.random(len(_SEA_DEGREES))
         self._curve_phase = 100.0 * rng.random(3)
         self._turns = np.array([rng.random(), 0.0, 0.0, 0.0])
@@ -212,6 +213,7 @@ class StarsVoice(Voice):
         sky(
             self._key,
             span.start // GRID_FRAMES,
+            self._glints,
             (self._home, self._stray, self._height, self._weight, self._lag, self._pace, self._begin),
             (self._side_left, self._side_right),
             (self._flock, self._apart, self._tear_hz),
@@ -327,6 +329,7 @@ def flocks(key: np.uint64, rate_hz: float, turns: F64, cycles: F64, level: F64) 
 def sky(
     key: np.uint64,
     first: int,
+    drawn: tuple[F64, F64],
     stars: tuple[F64, F64, F64, F64, F64, F64, F64],
     sides: tuple[F64, F64],
     flocking: tuple[I64, F64, F64],
@@ -342,10 +345,12 @@ def sky(
 ) -> None:
     """Writes every star's pitch and levels, (steps + 1, stars) each, from absolute step `first` on.
 
-    Calm, a star lies at home plus its stray; it glints once a turn, each time as brightly as chance will, and
-    the waves lift it. Gray, its pitch is shaken at every step, which smears it into noise, and sinks. Torn,
-    it flies with its flock, its pitch and level modulated at the flock's own rate.
+    `drawn`, state, remembers each star's glint by its number, so that its chance is drawn once. Calm, a star
+    lies at home plus its stray; it glints once a turn, each time as brightly as chance will, and the waves
+    lift it. Gray, its pitch is shaken at every step, which smears it into noise, and sinks. Torn, it flies
+    with its flock, its pitch and level modulated at the flock's own rate.
     """
+    glint_number, glint_level = drawn
     home, stray, height, weight, lag, pace, begin = stars
     flock, apart, tear_hz = flocking
     wave, trough, glints, tears = turns
@@ -361,11 +366,13 @@ def sky(
             crest = 0.5 + 0.5 * np.float64(cosine(np.float32(rise - np.floor(rise + 0.5))))
             lifted = trough[step] + (1.0 - trough[step]) * crest
             turn = begin[i] + pace[i] * glints[step]
-            number = int(np.floor(turn))
+            number = np.floor(turn)
             left_over = 1.0 - (turn - number)
-            chance = hashed(key, i + 4096 * number)
+            if number != glint_number[i]:
+                chance = hashed(key, i + 4096 * int(number))
+                glint_number[i], glint_level[i] = number, chance * chance * chance * chance
             falling = left_over * left_over * left_over
-            glint = chance**4 * falling * falling * min(1.0, 60.0 * (1.0 - left_over))
+            glint = glint_level[i] * falling * falling * min(1.0, 60.0 * (1.0 - left_over))
             level = (0.35 + 14.0 * glitter[step] * glint) * lifted
             level *= 1.0 - (1.0 - bright[step]) * height[i]
             pitch = home[i] + spread[step] * stray[i]
