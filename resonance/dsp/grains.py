@@ -44,9 +44,10 @@ def oversampled(audio: F32) -> F32:
     """
     ready = np.empty((2, 2 * audio.shape[1]), np.float32)
     ready[:, 0::2] = audio
-    ready[:, 1::2] = 0.0
-    for k, weight in enumerate(_HALF_WAY):
-        ready[:, 1::2] += weight * (np.roll(audio, k, axis=1) + np.roll(audio, -1 - k, axis=1))
+    taps = np.concatenate((_HALF_WAY[::-1], _HALF_WAY))
+    for channel, line in enumerate(np.broadcast_to(audio, (2, audio.shape[1]))):
+        circle = np.take(line, np.arange(1 - len(_HALF_WAY), len(line) + len(_HALF_WAY)), mode="wrap")
+        ready[channel, 1::2] = np.correlate(circle, taps)
     return ready
 
 

@@ -154,16 +154,12 @@ def _sines(phase: F64, cycles: F64, left: F32, right: F32, pitches: F64, lanes: 
             slow, fast = cycles[step, i], cycles[step + 1, i]
             left_before, right_before = left[step, i], right[step, i]
             left_now, right_now = left[step + 1, i], right[step + 1, i]
-            if slow >= 0.5:
-                left_before = right_before = _NOTHING
-            if fast >= 0.5:
-                left_now = right_now = _NOTHING
-            if (
-                abs(left_before) > _SILENT
-                or abs(right_before) > _SILENT
-                or abs(left_now) > _SILENT
-                or abs(right_now) > _SILENT
-            ):
+            loudest = max(max(abs(left_before), abs(right_before)), max(abs(left_now), abs(right_now)))
+            if loudest > _SILENT and min(slow, fast) < 0.5:
+                if slow >= 0.5:
+                    left_before = right_before = _NOTHING
+                if fast >= 0.5:
+                    left_now = right_now = _NOTHING
                 left_rise = (left_now - left_before) * _A_FRAME
                 right_rise = (right_now - right_before) * _A_FRAME
                 if abs(fast - slow) > _GLIDES:

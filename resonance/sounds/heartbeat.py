@@ -106,12 +106,13 @@ class HeartbeatVoice(Voice):
         age_s = (self._age + np.arange(steps) * GRID_FRAMES) / self._rate_hz
         give = _GIVE * np.exp(-age_s / _GIVE_S)
         give[give < 1e-4] = 0.0
-        rows = steps if give[0] > 0.0 else 1
-        frequency_hz = np.empty((rows, len(self._t60)))
-        frequency_hz[:, : len(_MEMBRANE)] = self._pitch_hz * (1.0 + give[:rows, None]) * _MEMBRANE
+        giving = min(int(np.count_nonzero(give)) + 1, steps)
+        frequency_hz = np.empty((giving, len(self._t60)))
+        frequency_hz[:, : len(_MEMBRANE)] = self._pitch_hz * (1.0 + give[:giving, None]) * _MEMBRANE
         frequency_hz[:, len(_MEMBRANE) :] = _CHEST_HZ
-        rotation = self._rotation[:rows]
-        rotation[:, 0], rotation[:, 1] = mode_coefficients(frequency_hz, self._t60, self._rate_hz)
+        rotation = self._rotation[: 1 if giving == 1 else steps]
+        rotation[:giving, 0], rotation[:giving, 1] = mode_coefficients(frequency_hz, self._t60, self._rate_hz)
+        rotation[giving:] = rotation[giving - 1]
         return rotation
 
 
