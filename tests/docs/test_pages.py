@@ -1,37 +1,23 @@
 """Pages say what the declarations say; every sound and scene has its own; no link or picture is missing."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
+from scripts import REPOSITORY, script
 
 from resonance import sounds
 from resonance.cli import main
 from resonance.score import Timeline, load
 
-REPOSITORY = Path(__file__).parent.parent.parent
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([REPOSITORY / "README.md", REPOSITORY / "renders" / "README.md", *DOCS.rglob("*.md")])
 LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 SCENE = re.compile(
     r"^## (\S+)\n\n\*(\d+):(\d\d) to (\d+):(\d\d)\*\n\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL
 )
-
-
-def script(path: Path) -> ModuleType:
-    """A script of the repository as a module; its classes find themselves in `sys.modules`."""
-    spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def anchors(page: Path) -> set[str]:
@@ -41,7 +27,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_the_pages_are_what_the_command_makes() -> None:
-    made = script(DOCS / "make.py").pages(load("dream"))
+    made = script("docs/make.py").pages(load("dream"))
     stale = [str(path) for path, text in made.items() if (DOCS / path).read_text() != text]
     assert not stale, f"run python docs/make.py: {', '.join(stale)}"
     assert {path.name for path in (DOCS / "sounds").iterdir()} == {path.name for path in made} - {
@@ -85,7 +71,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_captions_belong_to_sounds() -> None:
-    assert script(DOCS / "make.py").CAPTIONS.keys() <= set(sounds.names())
+    assert script("docs/make.py").CAPTIONS.keys() <= set(sounds.names())
 
 
 def test_pictures_are_small_and_wide_and_none_is_left_over() -> None:

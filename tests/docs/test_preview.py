@@ -1,23 +1,17 @@
 """The preview: a minute from every scene, joined without a dip or a jump, small enough for a repository."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import soundfile
+from scripts import REPOSITORY, script
 
 from resonance.analysis.loudness import Meter
 from resonance.outputs.file import write
 from resonance.score import Timeline, load
 
-RENDERS = Path(__file__).parent.parent.parent / "renders"
+RENDERS = REPOSITORY / "renders"
 RATE_HZ = 16_000
 
-spec = importlib.util.spec_from_file_location("script_preview", RENDERS / "preview.py")
-preview = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = preview
-spec.loader.exec_module(preview)
+preview = script("renders/preview.py")
 
 
 def noise(seconds, level, seed):

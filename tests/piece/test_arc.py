@@ -3,24 +3,23 @@
 What is asked, and how it is measured, is told in one place: benchmarks/piece.py prints the same lines.
 """
 
-import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
+from scripts import script
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import piece as whole_piece
+whole_piece = script("benchmarks/piece.py")
 
 
 @pytest.fixture(scope="session")
-def piece(tmp_path_factory: pytest.TempPathFactory) -> whole_piece.Piece:
+def piece(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A render with all stems: a minute of CPU, a gigabyte of disk."""
     folder = tmp_path_factory.mktemp("dream")
     whole_piece.render(folder, 1)
     return whole_piece.Piece(folder)
 
 
-def test_every_line_asked_of_the_whole_piece_holds(piece: whole_piece.Piece) -> None:
+def test_every_line_asked_of_the_whole_piece_holds(piece: Any) -> None:
     lines = whole_piece.measured(piece)
     assert len(lines) > 40
     missed = [f"{line.name}: asked {line.asked}, found {line.found}" for line in lines if not line.holds]

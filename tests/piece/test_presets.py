@@ -1,13 +1,10 @@
 """The presets beside the dream: places to stay in. Each is heard as one minute of its whole hour."""
 
 import functools
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from scripts import script
 
 from resonance.analysis.loudness import Meter
 from resonance.cli import main
@@ -28,6 +25,7 @@ PLACES = (
     "wind",
 )
 HALF_RATE_HZ = 24_000
+COMMAND = script("benchmarks/presets.py")
 EACH = pytest.mark.parametrize("name", PLACES)
 
 
@@ -38,19 +36,6 @@ def minute(name: str, seed: int | None = None, seconds: float = 60.0) -> np.ndar
     audio = engine.render(round(seconds * HALF_RATE_HZ))
     assert not engine.messages
     return audio
-
-
-@functools.cache
-def command() -> ModuleType:
-    """The command that measures presets, which is not part of the package."""
-    path = Path(__file__).parents[2] / "benchmarks" / "presets.py"
-    spec = importlib.util.spec_from_file_location("measure_presets", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_they_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,11 +106,11 @@ def test_the_mirror_shows_each_place_once() -> None:
 
 def test_the_command_finds_what_repeats() -> None:
     """Half a minute of noise has no two spans alike, until one of them comes back, softer, in other noise."""
-    rate_hz = command().LOW_RATE_HZ
+    rate_hz = COMMAND.LOW_RATE_HZ
     noise = np.random.default_rng(1).normal(0.0, 0.1, 30 * rate_hz).astype(np.float32)
-    assert command().most_alike(noise)[0] < 0.3
+    assert COMMAND.most_alike(noise)[0] < 0.3
     once = noise[5 * rate_hz : 10 * rate_hz]
     noise[20 * rate_hz + 123 : 25 * rate_hz + 123] = 0.5 * once
-    alike, (first_s, second_s) = command().most_alike(noise)
+    alike, (first_s, second_s) = COMMAND.most_alike(noise)
     assert alike > 0.98
     assert second_s - first_s == pytest.approx(15.0 + 123 / rate_hz)
