@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import math
 import os
 import re
-import stat
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +29,12 @@ from resonance.score.piece import (
     SoundPart,
     digest,
 )
+from resonance.score.reading import Reading, clipped, shown, shown_key
 from resonance.score.words import nearest, read_time
 from resonance.sounds import Sound, SoundError
 from resonance.tuning import JUST, Tuning, scale
 from resonance.units import Parameter, parameters
 
-MOST_BYTES = 200_000
-"""The longest score. The standard reader takes half a second for the worst text of this length."""
-
-MOST_PROBLEMS = 50
 MOST_RATIOS = 128
 LONGEST_WORDS = 500
 
@@ -68,7 +61,7 @@ def preset_path(name: str) -> Path:
     """The file of a preset; raises ScoreError where there is none of that name."""
     if name not in preset_names():
         guess = nearest(name, preset_names()) or "; give a preset's name, or the path of a .toml file"
-        raise ScoreError([f"no preset {_shown(name)}{guess}"])
+        raise ScoreError([f"no preset {shown(name)}{guess}"])
     return _preset_folder() / f"{name}.toml"
 
 
@@ -77,10 +70,7 @@ def load(name_or_path: str | Path, *, allow_code: bool = False) -> Score:
 
     `allow_code` lets it use sounds of the player's own, whose files are run.
     """
-    path = _path(name_or_path)
-    shown = _shown_path(path)
-    text = _text(path, shown)
-    return _Reading(path, shown, text, _document(text, shown), allow_code).score()
+    return _Reading(_path(name_or_path), allow_code).score()
 
 
 def _path(name_or_path: str | Path) -> Path:
@@ -92,127 +82,24 @@ def _path(name_or_path: str | Path) -> Path:
     return Path(name_or_path)
 
 
-def _shown_path(path: Path) -> str:
-    """The path as messages show it: short where it lies in the current folder, always on one line."""
-    shown = _clipped(str(path).removeprefix(os.path.join(os.getcwd(), "")), 300)
-    return shown if shown.isprintable() else repr(shown)
-
-
-def _text(path: Path, shown: str) -> str:
-    """The file's text; looks at what it is before it opens it, since opening a pipe can hang."""
-    if "\0" in str(path):
-        raise ScoreError([f"{shown}: there is no such file"])
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no plain file"
-            raise ScoreError([f"{shown}: is {kind}; give the path of a .toml file"])
-        if about.st_size > MOST_BYTES:
-            raise ScoreError([f"{shown}: has {about.st_size} bytes; a score has at most {MOST_BYTES}"])
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES)
-    except FileNotFoundError:
-        raise ScoreError([f"{shown}: there is no such file"]) from None
-    except OSError as error:
-        raise ScoreError([f"{shown}: cannot be read: {error.strerror}"]) from None
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise ScoreError([f"{shown}:1: begins with a byte order mark; save it as UTF-8 without one"])
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ScoreError([f"{shown}:{line}: is not UTF-8; save it as UTF-8"]) from None
-
-
-def _document(text: str, shown: str) -> dict[str, Any]:
-    """The text as TOML, at first only tables, lists and plain values."""
-    overlong = source.overlong_key(text)
-    if overlong is not None:
-        raise ScoreError([f"{shown}:{overlong}: a key has at most {source.MOST_DOTS} dots"])
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ScoreError([f"{shown}:1: its lists or tables lie too deep in one another"]) from None
-    except tomllib.TOMLDecodeError as error:
-        said = str(error)
-        where = re.search(r" \(at line (\d+), column (\d+)\)$", said)
-        line = int(where[1]) if where else text.count("\n") + 1
-        what = said[: where.start()] if where else said
-        column = f", column {where[2]}" if where else ""
-        raise ScoreError([f"{shown}:{line}: is no TOML: {_clipped(what, 160)}{column}"]) from None
-    except ValueError:
-        digits = re.search(r"[0-9_]{1000}", text)
-        line = text.count("\n", 0, digits.start()) + 1 if digits else 1
-        raise ScoreError([f"{shown}:{line}: a number has too many digits"]) from None
-
-
-def _clipped(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _shown(value: object) -> str:
-    """A value as messages quote it: short, printable and on one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        digits = int(value.bit_length() * math.log10(2.0))  # str() of it could refuse, or take for ever
-        return str(value) if digits < 20 else f"about {'-' if value < 0 else ''}1e{digits}"
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    if isinstance(value, str):
-        return repr(_clipped(value, 60))
-    if isinstance(value, list):
-        return "a list"
-    return "a table" if isinstance(value, dict) else "a date or a time"
-
-
-def _shown_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else repr(_clipped(key, 60))
-
-
 Declared = Mapping[str, Parameter]
 
 
-class _Reading:
-    """One reading of one score: gathers its mistakes as it goes along. `at` is always the way to a value."""
+class _Reading(Reading):
+    """One reading of one score."""
 
-    def __init__(self, path: Path, shown: str, text: str, document: dict[str, Any], allow_code: bool) -> None:
-        self.path = path
+    def __init__(self, path: Path, allow_code: bool) -> None:
+        super().__init__(path)
         self.folder = Path(os.path.abspath(path.parent)).resolve()
-        self.shown = shown
-        self.text = text
-        self.document = document
         self.allow_code = allow_code
-        self.problems: list[tuple[int, str]] = []
         self.built_in = all_sounds.names()
         self.found: dict[str, Sound | None] = {}  # by name; None for one whose mistake is noted
         self.contents: dict[str, str] = {}
         self.effects = all_effects.catalogue()
 
-    # What is wrong, and where
-
-    @functools.cached_property
-    def lines(self) -> dict[source.Path, int]:
-        return source.lines(self.text)
-
-    def wrong(self, at: source.Path, said: str) -> None:
-        """Notes a mistake; gives up where there are too many to be worth reading."""
-        line = source.line_of(at, self.lines)
-        self.problems.append((line, f"{self.shown}:{line}: {said}"))
-        if len(self.problems) >= MOST_PROBLEMS:
-            raise self.error()
-
-    def error(self) -> ScoreError:
-        return ScoreError([said for _, said in sorted(self.problems, key=lambda problem: problem[0])])
-
-    def wrong_value(self, at: source.Path, value: object, expected: str, unit: str = "") -> None:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        measured = f" {unit}" if unit and is_number else ""
-        self.wrong(at, f"{self.key(at)} is {_shown(value)}{measured}; it must be {expected}")
-
     def key(self, at: source.Path) -> str:
         """The way to a value as a composer would say it: "scene base: sounds.drone.glow"."""
-        keys = [_shown_key(key) for key in at if isinstance(key, str)]
+        keys = [shown_key(key) for key in at if isinstance(key, str)]
         if at[:1] == ("scene",) and len(at) > 1:
             return ": ".join([self.scene_label(at), ".".join(keys[1:])]).removesuffix(": ")
         return ".".join(keys)
@@ -224,23 +111,7 @@ class _Reading:
         named = isinstance(name, str) and SCENE_NAME.fullmatch(name)
         return f"scene {name}" if named else f"scene {number + 1}"
 
-    def unknown(self, at: source.Path, name: str, kind: str, known: Iterable[str], around: str) -> None:
-        """Notes a name that is none of `known`, in what is called `around`."""
-        guess = nearest(name, known) or f"; there are {', '.join(sorted(set(known)))}"
-        self.wrong(at, f"{around + ': ' if around else ''}no {kind} {_shown(name)}{guess}")
-
-    def refuse_unknown(self, at: source.Path, table: Mapping[str, Any], known: Iterable[str]) -> None:
-        for key in table:
-            if key not in known:
-                self.unknown((*at, key), key, "key", known, around=self.key(at))
-
     # Values. Each gives None, or its default, where it noted a mistake.
-
-    def number(self, at: source.Path, value: object, parameter: Parameter) -> Any:
-        if not parameter.allows(value):
-            self.wrong_value(at, value, parameter.expected(), parameter.unit)
-            return None
-        return float(value) if parameter.kind == "number" else value  # type: ignore[arg-type]
 
     def words(self, at: source.Path, default: str) -> str:
         value = self.document.get(str(at[-1]), default)
@@ -278,7 +149,7 @@ class _Reading:
         for i in range(1, len(points)):
             before, now = points[i - 1][0], points[i][0]
             if not before < now:
-                said = f"position {_shown(now)} comes after {_shown(before)}; positions must ascend"
+                said = f"position {shown(now)} comes after {shown(before)}; positions must ascend"
                 self.wrong((*at, i), f"{self.key(at)}: {said}")
                 return None
         return Curve(tuple(points))
@@ -288,17 +159,11 @@ class _Reading:
             self.wrong_value(at, value, "all numbers, or all pairs [position, value]")
             return None
         if not _POSITION.allows(value[0]):
-            said = f"position is {_shown(value[0])}; it must be {_POSITION.expected()}"
+            said = f"position is {shown(value[0])}; it must be {_POSITION.expected()}"
             self.wrong(at, f"{self.key(at)}: {said}")
             return None
         number = self.number((*at, 1), value[1], parameter)
         return None if number is None else (float(value[0]), number)
-
-    def table(self, at: source.Path, value: object) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            self.wrong_value(at, value, "a table")
-            return {}
-        return value
 
     def file(self, at: source.Path, value: object) -> Path | None:
         """A file that lies in the score's folder, or under it."""
@@ -313,9 +178,9 @@ class _Reading:
             inside, there = True, False
         if not inside:
             said = "leads out of the score's folder; put it beside the score"
-            self.wrong(at, f"{self.key(at)}: {_shown(value)} {said}")
+            self.wrong(at, f"{self.key(at)}: {shown(value)} {said}")
         elif not there:
-            self.wrong(at, f"{self.key(at)}: there is no file {_shown(value)} beside the score")
+            self.wrong(at, f"{self.key(at)}: there is no file {shown(value)} beside the score")
         return path if there else None
 
     def content(self, name: str, path: Path) -> None:
@@ -358,7 +223,7 @@ class _Reading:
                 self.content(name, path)
             except (recordings.RecordingError, OSError) as error:
                 said = error.strerror if isinstance(error, OSError) else error
-                self.wrong((*at, i), f"{self.key(at)}: {_shown(name)} {said}")
+                self.wrong((*at, i), f"{self.key(at)}: {shown(name)} {said}")
         return tuple(value)
 
     def curves(self, at: source.Path, table: dict[str, Any], declared: Declared) -> dict[str, Curve]:
@@ -384,7 +249,7 @@ class _Reading:
         whole = self.document
         known = {"format", "title", "about", "rate_hz", "tuning", "sounds", "scene", *WHOLE, *self.effects}
         if whole.get("format") != 1 or isinstance(whole["format"], bool):
-            said = f"is {_shown(whole['format'])}" if "format" in whole else "is missing"
+            said = f"is {shown(whole['format'])}" if "format" in whole else "is missing"
             self.wrong(("format",), f"format {said}; write format = 1")
         self.refuse_unknown((), whole, known)
         numbers = {
@@ -439,7 +304,7 @@ class _Reading:
             try:
                 return scale(value, root_hz or Tuning().root_hz)
             except ValueError as error:
-                self.wrong(("tuning",), f"tuning: {_clipped(str(error), 120)}")
+                self.wrong(("tuning",), f"tuning: {clipped(str(error), 120)}")
         return Tuning()
 
     def sound_tables(self) -> dict[str, dict[str, Any]]:
@@ -460,11 +325,11 @@ class _Reading:
 
     def own_sound(self, at: source.Path, name: str, file: object) -> None:
         if name in self.found or name in self.built_in:
-            self.wrong(at, f"{self.key(at)}: there is a sound {_shown(name)} already; choose another name")
+            self.wrong(at, f"{self.key(at)}: there is a sound {shown(name)} already; choose another name")
             return
         self.found[name] = None
         if not self.allow_code:
-            said = f"{_shown(file)} is code, which is run only where you allow it: add --allow-code"
+            said = f"{shown(file)} is code, which is run only where you allow it: add --allow-code"
             self.wrong(at, f"{self.key(at)}: {said}")
             return
         path = self.file(at, file)
@@ -531,7 +396,7 @@ class _Reading:
         self.refuse_unknown(at, table, {"name", "length", "crossfade", "sounds", *ARC, *self.effects})
         name = table.get("name")
         if not isinstance(name, str) or not SCENE_NAME.fullmatch(name):
-            said = f"name is {_shown(name)}" if "name" in table else "name is missing"
+            said = f"name is {shown(name)}" if "name" in table else "name is missing"
             self.wrong((*at, "name"), f"{self.key(at)}: {said}; it must be 1 to 64 letters, digits, _ and -")
             name = ""
         length_s = SCENE["length_s"].default

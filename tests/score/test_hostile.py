@@ -34,7 +34,7 @@ def refusal(path) -> str:
         (MINIMAL.encode("utf-16"), "a.toml:1: is not UTF-8; save it as UTF-8"),
         (b"\xef\xbb\xbf" + MINIMAL.encode(),
          "a.toml:1: begins with a byte order mark; save it as UTF-8 without one"),
-        (b"x" * 10_000_000, "a.toml: has 10000000 bytes; a score has at most 200000"),
+        (b"x" * 10_000_000, "a.toml: has 10000000 bytes; at most 200000 are read"),
         ("", "a.toml:1: format is missing; write format = 1"),
     ],
     ids=range(14),

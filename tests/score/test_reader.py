@@ -6,7 +6,7 @@ from small_scores import MINIMAL, tone
 
 from resonance import score as scores
 from resonance.score import Curve, ScoreError, load
-from resonance.score.reader import MOST_PROBLEMS
+from resonance.score.reading import MOST_PROBLEMS
 
 FULL = """format = 1
 title = "The dream"
