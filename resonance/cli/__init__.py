@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from resonance import __version__
-
-RATES_HZ = (44100, 48000, 88200, 96000, 192000)
-SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
+from resonance.cli import options
 
 
 class CallError(Exception):
@@ -26,25 +24,6 @@ class CallError(Exception):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise CallError(f"{message} (see: {self.prog} --help)")
-
-
-def _time(text: str) -> float:
-    from resonance.score.words import read_time
-
-    try:
-        return read_time(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise argparse.ArgumentTypeError(f"a seed is a whole number up to 18 digits, not {text[:40]!r}")
-    return int(text)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,26 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     render = command(
         "render", "render", "render a score to a file", "resonance render dream --seed 7 -o d.flac"
     )
-    render.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
-    render.add_argument("-o", "--output", metavar="FILE", help="default: renders/<score>-<seed>.wav")
-    render.add_argument("--seed", type=_seed, metavar="N", help="another seed, another piece")
-    render.add_argument("--duration", type=_time, metavar="T", help="stretch the scenes to 1m .. 24h")
-    render.add_argument("--start", type=_time, metavar="T", default=0.0, help="from there in the piece on")
-    render.add_argument("--end", type=_time, metavar="T", help="up to there in the piece")
-    render.add_argument(
-        "--rate", type=int, choices=RATES_HZ, metavar="HZ", help="44100 .. 192000, default 48000"
-    )
-    render.add_argument("--subtype", choices=SUBTYPES, help="sample format; default PCM_24, stems FLOAT")
-    render.add_argument(
-        "--stems", metavar="DIR", help="also one dry file a sound, space.wav and premaster.wav"
-    )
-    render.add_argument(
-        "--only", type=_names, default=[], metavar="NAMES", help="only these sounds are heard"
-    )
-    render.add_argument("--without", type=_names, default=[], metavar="NAMES", help="these are not heard")
-    render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
-    render.add_argument("--json", action="store_true", help="a summary on standard output")
-    render.add_argument("--force", action="store_true", help="overwrite existing files")
+    options.add_render(render)
     allow_code(render)
 
     presets = command("presets", "look", "list the presets: name, length, what it is", "resonance presets")

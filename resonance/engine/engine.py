@@ -47,8 +47,8 @@ class Engine:
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
     stretches the scenes. `only` and `without` name the sounds that are heard, in the same performance.
-    `stems` asks for every sound's own signal in the blocks. Raises ValueError for a name that the score
-    does not have.
+    `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in the blocks. Raises
+    ValueError for a name that the score does not have.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Engine:
         duration_s: float | None = None,
         only: Iterable[str] = (),
         without: Iterable[str] = (),
+        locks: Mapping[str, int] | None = None,
         stems: bool = False,
     ) -> None:
         self.score = score
@@ -79,6 +80,8 @@ class Engine:
         self._space = Space(score.effects["space"].patch(), self._setting("space"))
         self._master = Master(score.effects["master"].patch(), self._setting("master"), self.frames)
         self._heard = self._chosen(set(only), set(without))
+        self._locks = dict(locks or {})
+        self._chosen(set(self._locks), set())
         reflecting = any(score.sounds[name].definition.voice.reflects for name in self._heard)
         self._past = Past(self.timeline, self.rate) if reflecting else None
         self._scratch = Scratch()
@@ -127,7 +130,10 @@ class Engine:
                 self._clock.track(f"{name}.{parameter}", self.timeline.field(name, parameter))
         self._clock.track(f"{name}.presence", self.timeline.presence(name))
         setting = replace(
-            self._setting(name), recordings=recordings(self.score, name, self.rate), past=self._past
+            self._setting(name),
+            seed=self._locks.get(name, self.seed),
+            recordings=recordings(self.score, name, self.rate),
+            past=self._past,
         )
         scratch, tell = self._scratch, self.messages.append
         return Part(played.definition, played.patch(), setting, self._clock, scratch, tell)

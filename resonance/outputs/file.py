@@ -100,6 +100,7 @@ class Encoder(Protocol):
     def clipped(self) -> int: ...
     def write(self, block: F32) -> None: ...
     def finish(self, chunks: bytes = b"") -> None: ...
+    def leave(self) -> None: ...
 
 
 class Writer:
@@ -115,10 +116,14 @@ class Writer:
     becomes an RF64.
 
     An exception in the `with` block leaves the `.part` as it is, valid and playable, and no other file; a
-    `.part` in which nothing was written is removed. Missing folders are made.
+    `.part` in which nothing was written is removed. Missing folders are made. `part` is another name for it.
+
+    With `resume` a WAV goes on from its `.part`, if there is one: what is written first is compared with
+    what that holds, so that the file ends in the bytes of an undisturbed one. Other formats begin again.
 
     Raises FileExistsError where the file is there already and `force` is not given, ValueError for what
-    cannot be written, OSError with the path where the disk refuses.
+    cannot be written and for a `.part` that holds something else, OSError with the path where the disk
+    refuses.
     """
 
     def __init__(
@@ -132,6 +137,8 @@ class Writer:
         markers: Iterable[tuple[int, str]] = (),
         loop: tuple[int, int] | None = None,
         force: bool = False,
+        resume: bool = False,
+        part: Path | None = None,
         dither_seed: int = 0,
         riff_bytes: int = wav.RIFF_BYTES,
     ) -> None:
@@ -139,11 +146,12 @@ class Writer:
         self.markers = list(markers)
         self.loop = loop
         self.path = Path(path) if isinstance(path, (str, os.PathLike)) else None
-        self.part = self.path.with_name(self.path.name + ".part") if self.path else None
+        self.part = (part or part_of(self.path)) if self.path else None
         self._channels = channels
         self._rate_hz = int(rate)
         self._force = force
         self._closed = False
+        self._resumed = False
         self._owned: BinaryIO | None = None
         if channels not in (1, 2):
             raise ValueError(f"a file has 1 or 2 channels, not {channels}")
@@ -159,9 +167,11 @@ class Writer:
             return
         _refuse_existing(self.path, force)
         _make_folder(self.path.parent)
-        self._owned = self.part.open("wb")
+        self._resumed = resume and ending == "wav" and self.part.exists() and self.part.stat().st_size > 0
+        self._owned = self.part.open("r+b" if self._resumed else "wb")
         with self._disk_errors():
             if ending == "wav":
+                options["resumed"] = self._resumed
                 self._encoder = wav.WavStream(self._owned, self._rate_hz, channels, subtype, **options)
             else:
                 self._owned.close()
@@ -186,6 +196,7 @@ class Writer:
         if block.ndim != 2 or block.shape[1] != self._channels:
             raise ValueError(f"audio has shape {block.shape}: it must be (frames, {self._channels})")
         with self._disk_errors():
+            self._still_there()
             for start in range(0, len(block), BLOCK_FRAMES):
                 piece = np.ascontiguousarray(block[start : start + BLOCK_FRAMES], dtype=np.float32)
                 finite = np.isfinite(piece)
@@ -219,12 +230,12 @@ class Writer:
         self._closed = True
         with self._disk_errors():
             try:
-                self._encoder.finish()
+                self._encoder.leave()
             finally:
                 if self._owned is not None:
                     self._owned.close()
-        if self.part is not None and self.frames == 0:
-            self.part.unlink()
+        if self.part is not None and self.frames == 0 and not self._resumed:
+            self.part.unlink(missing_ok=True)
 
     def __enter__(self) -> Writer:
         return self
@@ -241,11 +252,22 @@ class Writer:
             # What broke the `with` block says more than the disk that is still full.
             return
 
+    def _still_there(self) -> None:
+        """Notices at once what a rename at the end would notice hours later."""
+        if self.part is not None and not self.part.exists():
+            gone = "is gone: its folder was removed or renamed while it grew; render again"
+            raise FileNotFoundError(errno.ENOENT, gone, str(self.part))
+
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
         """Whatever the disk refuses becomes an OSError that names the file."""
         try:
             yield
+        except wav.OtherSound as error:
+            if self._owned is not None:
+                self._owned.close()
+            said = f"{self.part} {error}: remove it, or render without --resume"
+            raise ValueError(said) from error
         except OSError as error:
             if error.filename is None and self.part is not None and error.errno is not None:
                 raise OSError(error.errno, error.strerror, str(self.part)) from error
@@ -297,6 +319,14 @@ class _LibraryFile:
 
     def finish(self, chunks: bytes = b"") -> None:
         self._file.close()
+
+    def leave(self) -> None:
+        self._file.close()
+
+
+def part_of(path: Path) -> Path:
+    """What a file is called while it grows."""
+    return path.with_name(path.name + ".part")
 
 
 def _format(path: Path, subtype: str | None, rate_hz: int) -> tuple[Format, str]:

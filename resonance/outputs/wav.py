@@ -32,6 +32,12 @@ UNKNOWN = 0xFFFFFFFF
 BEHIND_S = 1.0
 """The header is brought up to date after this much sound or time: well under the 10 s that are promised."""
 
+_FORM = slice(48, 72)  # where a growing file says its format: after the 48 bytes that hold its sizes
+
+
+class OtherSound(ValueError):
+    """A file that a render cannot go on from; the text says why, and wants the file's name before it."""
+
 
 def chunk(name: bytes, content: bytes) -> bytes:
     """A chunk with its size, padded to an even length as RIFF asks."""
@@ -79,6 +85,9 @@ class WavStream:
     A stream that `grows` is a file of its own, open for writing at its start: its header is kept up to
     date, never more than a second of sound or time behind what was written. One that does not (a pipe)
     begins with a header whose sizes say "to the end". Blocks are float32 (frames, channels).
+
+    One that is `resumed` is such a file as it was left: what it holds is not written again but compared, and
+    from its end on it grows. Raises OtherSound where it is no such file, or holds other samples.
     """
 
     def __init__(
@@ -89,6 +98,7 @@ class WavStream:
         subtype: str,
         *,
         grows: bool = True,
+        resumed: bool = False,
         dither_seed: int = 0,
         riff_bytes: int = RIFF_BYTES,
     ) -> None:
@@ -103,7 +113,9 @@ class WavStream:
         self._quantiser = None if subtype == "FLOAT" else Quantiser(SUBTYPES[subtype], dither_seed)
         self._told_frames = 0
         self._told_at = time.monotonic()
-        stream.write(self._header(0) if grows else self._open_header())
+        self._kept_frames = self._kept() if resumed else 0
+        if not resumed:
+            stream.write(self._header(0) if grows else self._open_header())
 
     @property
     def clipped(self) -> int:
@@ -111,25 +123,52 @@ class WavStream:
         return self._quantiser.clipped if self._quantiser else 0
 
     def write(self, block: F32) -> None:
-        self._stream.write(self._encoded(block))
+        data = self._encoded(block)
+        known = max(0, min(self._kept_frames - self.frames, len(block))) * self._frame_bytes
+        if known:
+            self._compare(data[:known])
+        self._stream.write(data[known:])
         self.frames += len(block)
         now = time.monotonic()
-        if self._grows and (
-            self.frames - self._told_frames >= BEHIND_S * self._rate_hz or now - self._told_at >= BEHIND_S
-        ):
+        behind = max(now - self._told_at, (self.frames - self._told_frames) / self._rate_hz)
+        if self._grows and self.frames >= self._kept_frames and behind >= BEHIND_S:
             self._tell_sizes()
 
     def finish(self, chunks: bytes = b"") -> None:
         """Ends the file, with `chunks` (markers, tags) after the sound. The stream stays open."""
         if self._grows:
+            if self._kept_frames:
+                self._stream.truncate()
             self._stream.write(b"\0" * (self._data_bytes % 2) + chunks)
             self._tell_sizes(len(chunks))
         else:
             self._stream.flush()
 
+    def leave(self) -> None:
+        """Ends the file where it is; what it held before, and has not been reached again, stays in it."""
+        if self.frames >= self._kept_frames:
+            self.finish()
+
     @property
     def _data_bytes(self) -> int:
         return self.frames * self._frame_bytes
+
+    def _kept(self) -> int:
+        """How many frames the file holds; the stream is left at the first of them."""
+        header = self._header(0)
+        found = self._stream.read(len(header))
+        if len(found) < len(header) or found[8:12] != b"WAVE" or found[_FORM] != header[_FORM]:
+            raise OtherSound("is no file of this format, rate and number of channels")
+        size = self._stream.seek(0, 2)
+        self._stream.seek(len(header))
+        return (size - len(header)) // self._frame_bytes
+
+    def _compare(self, data: bytes) -> None:
+        if self._stream.read(len(data)) != data:
+            at_s = self.frames / self._rate_hz
+            raise OtherSound(f"holds another render: it differs from {at_s:.1f} s on")
+        # Between reading and writing a buffered stream wants to be told where it is.
+        self._stream.seek(0, 1)
 
     def _encoded(self, block: F32) -> bytes:
         if self._quantiser is None:

@@ -1,0 +1,87 @@
+"""The options of the commands that make files. Nothing here imports what is slow to import."""
+
+from __future__ import annotations
+
+import argparse
+
+RATES_HZ = (44100, 48000, 88200, 96000, 192000)
+SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
+MOST_SEEDS = 10_000
+
+
+def time(text: str) -> float:
+    """A time as people type it, in seconds."""
+    from resonance.score.words import read_time
+
+    try:
+        return read_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"a seed is a whole number up to 18 digits, not {text[:40]!r}")
+    return int(text)
+
+
+def seeds(text: str) -> list[int]:
+    """`1..50`: a row of seeds."""
+    first, dots, last = text.partition("..")
+    if not dots:
+        raise argparse.ArgumentTypeError(f"a row of seeds is written 1..50, not {text[:40]!r}")
+    row = range(seed(first), seed(last) + 1)
+    if not 1 <= len(row) <= MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text[:40]} is no row of 1 to {MOST_SEEDS} seeds")
+    return list(row)
+
+
+def lock(text: str) -> tuple[str, int]:
+    """`heartbeat=7`: a sound and its own seed."""
+    name, equals, number = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"a lock is written SOUND=SEED, not {text[:40]!r}")
+    return name, seed(number)
+
+
+def names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def add_render(render: argparse.ArgumentParser) -> None:
+    """What `resonance render` can be asked."""
+    render.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
+    render.add_argument(
+        "-o", "--output", metavar="FILE", help="default: renders/<score>-<seed>.wav; - is standard output"
+    )
+    which = render.add_mutually_exclusive_group()
+    which.add_argument(
+        "--seed",
+        type=seed,
+        nargs="+",
+        metavar="N",
+        help="another seed, another piece; several, several files",
+    )
+    which.add_argument("--seeds", type=seeds, metavar="N..M", help="a file for every seed of a row")
+    render.add_argument(
+        "--lock", type=lock, action="append", default=[], metavar="SOUND=SEED",
+        help="this sound keeps a seed of its own (repeatable)",
+    )  # fmt: skip
+    render.add_argument("--duration", type=time, metavar="T", help="stretch the scenes to 1m .. 24h")
+    render.add_argument("--start", type=time, metavar="T", default=0.0, help="from there in the piece on")
+    render.add_argument("--end", type=time, metavar="T", help="up to there in the piece")
+    render.add_argument(
+        "--rate", type=int, choices=RATES_HZ, metavar="HZ", help="44100 .. 192000, default 48000"
+    )
+    render.add_argument("--subtype", choices=SUBTYPES, help="sample format; default PCM_24, stems FLOAT")
+    render.add_argument(
+        "--stems", metavar="DIR", help="also one dry file a sound, space.wav and premaster.wav"
+    )
+    render.add_argument("--only", type=names, default=[], metavar="NAMES", help="only these sounds are heard")
+    render.add_argument("--without", type=names, default=[], metavar="NAMES", help="these are not heard")
+    render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
+    render.add_argument("--json", action="store_true", help="a summary on standard output")
+    render.add_argument(
+        "--resume", action="store_true", help="go on from what an interrupted render left as .part"
+    )
+    render.add_argument("--force", action="store_true", help="overwrite existing files")
