@@ -11,7 +11,7 @@ from resonance.contract import MAX_STEPS, Event, Setting, Span
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
-from resonance.effects.master import Master
+from resonance.effects.master import Ceiling, Master
 from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import Clock, Fields
 from resonance.engine.parts import Part, Scratch
@@ -79,6 +79,7 @@ class Engine:
                 self._clock.track(f"{name}.{key}", self.timeline.effect(name, key))
         self._space = Space(score.effects["space"].patch(), self._setting("space"))
         self._master = Master(score.effects["master"].patch(), self._setting("master"), self.frames)
+        self._ceiling = Ceiling(self.rate)
         self._heard = self._chosen(set(only), set(without))
         self._locks = dict(locks or {})
         self._chosen(set(self._locks), set())
@@ -94,14 +95,14 @@ class Engine:
         # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
         # each stem, and is laid on the stems only where they are asked for.
         self._weather = {name: self._over() for name in ("dry", "space", *(self._heard if stems else ()))}
-        self._notes: dict[int, str] = {}
+        self._notes: dict[tuple[int, int], str] = {}
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
 
     @property
     def latency_frames(self) -> int:
         """How far the mix lags behind the stems: the limiter's look-ahead."""
-        return self._master.latency_frames
+        return self._ceiling.latency_frames
 
     @property
     def heard(self) -> Sequence[str]:
@@ -146,6 +147,13 @@ class Engine:
 
     def advance(self, steps: int) -> Block:
         """Renders the next `steps` steps of 64 frames (at most MAX_STEPS)."""
+        block = self.unlimited(steps)
+        mix = np.empty_like(block.mix)
+        self._ceiling.render(block.mix, mix)
+        return replace(block, mix=mix)
+
+    def unlimited(self, steps: int) -> Block:
+        """As `advance`, but the mix is not late, and has not met the ceiling yet."""
         span = self._clock.span(steps)
         begun: dict[str, Sequence[Event]] = {}
         for part in self._parts:
@@ -225,10 +233,26 @@ class Engine:
 
         Raises KeyError for a name there is not, ValueError for a value outside the control's range.
         """
-        low, high = self._range(name)
-        if not low <= value <= high:
-            raise ValueError(f"{name} is {value:g}; it must be between {low:g} and {high:g}")
+        self.check(name, value)
         self._clock.ride(name, float(value))
+
+    def check(self, name: str, value: float | None = None) -> None:
+        """Raises KeyError for a control there is not, ValueError for a value outside its range."""
+        low, high = self._range(name)
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"{name} is {value:g}; it must be between {low:g} and {high:g}")
+
+    def value(self, name: str) -> float:
+        """What a control is right now, whoever holds it."""
+        return self._clock.value(name)
+
+    def levels(self) -> dict[str, float]:
+        """The peak of each heard sound in the last block, 0 where it was silent."""
+        return {
+            part.name: float(np.abs(part.dry).max(initial=0.0)) if part.sounding else 0.0
+            for part in self._parts
+            if part.name in self._heard
+        }
 
     def let_go(self, name: str) -> None:
         """Gives a control back to the score."""
@@ -249,10 +273,19 @@ class Engine:
         found = parameters(patch)[parameter]
         return found.low, found.high
 
-    def note_on(self, note: int, velocity: float = 0.8, sound: str = "crystals") -> None:
-        """Plays a note (MIDI number; velocity 0 to 1) on a sound of the score, in its tuning, at once.
+    def note_on(
+        self,
+        note: int,
+        velocity: float = 0.8,
+        sound: str = "crystals",
+        *,
+        channel: int = 0,
+        frame: int | None = None,
+    ) -> None:
+        """Plays a note (MIDI number; velocity 0 to 1) on a sound of the score, in its tuning.
 
-        Raises ValueError where the score does not have the sound.
+        At `frame` exactly, which must not be rendered yet; by default at once. `channel` tells apart notes of
+        one number. Raises ValueError where the score does not have the sound.
         """
         part = next((part for part in self._parts if part.name == sound), None)
         if part is None:
@@ -261,22 +294,28 @@ class Engine:
             raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
         part.put(
             Event(
-                self.frame,
+                self.frame if frame is None else frame,
                 "note",
                 pitch_hz=self.score.tuning.note_hz(note),
                 level_db=2.0 * db_from_level(velocity),
                 rule="player",
-                detail={"note": note, "velocity": velocity},
+                detail={"note": note, "velocity": velocity, "channel": channel},
             )
         )
-        self._notes[note] = sound
+        self._notes[channel, note] = sound
 
-    def note_off(self, note: int) -> None:
-        """Lets go of a note that was played."""
-        sound = self._notes.pop(note, None)
+    def note_off(self, note: int, sound: str | None = None, *, channel: int = 0) -> None:
+        """Lets go of a note that was played: on this sound, or on the one it was played on last."""
+        last = self._notes.pop((channel, note), None)
         for part in self._parts:
-            if part.name == sound:
-                part.release(note)
+            if part.name == (sound or last):
+                part.release(note, channel)
+
+    def all_off(self) -> None:
+        """Lets go of every note that was played."""
+        self._notes.clear()
+        for part in self._parts:
+            part.release()
 
 
 def _in_order(parts: list[Part]) -> list[Part]:

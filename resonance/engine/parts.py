@@ -162,12 +162,13 @@ class Part:
         self.began = began
         return began
 
-    def release(self, note: int) -> None:
-        """Lets go of a player's note."""
+    def release(self, note: int | None = None, channel: int | None = None) -> None:
+        """Lets go of a player's note; by default of all of them."""
         for slot in self._busy:
-            if slot.event.detail.get("note") == note:
+            detail = slot.event.detail
+            if "note" in detail and note in (None, detail["note"]) and channel in (None, detail["channel"]):
                 slot.end = min(slot.end, self._clock.step + self._steps(slot.voice.release()))
-                del slot.event.detail["note"]
+                del detail["note"]
 
     def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
         """Sounds the engine's span into `dry` and `wet`."""

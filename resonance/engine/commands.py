@@ -1,0 +1,181 @@
+"""What a hand can ask of a performance: notes, controls, scenes, rest. Each goes to and from one JSON object.
+
+A command says what, never when: the performance gives it its frame, and a take keeps both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+LONGEST_NAME = 200
+MOST_S = 1e9
+WHEN = ("now", "beat", "breath")
+
+
+class CommandError(ValueError):
+    """A command that cannot be meant; the text says which, and what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What every command can do: check itself as it is made, and be written down."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            problem = _problem(field.name, getattr(self, field.name), str(field.type))
+            if problem:
+                raise CommandError(f"{type(self).__name__}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOn(Command):
+    """A note begins. `note` is a MIDI number; `sound` None is the default instrument; velocity 0 ends it."""
+
+    note: int
+    velocity: float
+    sound: str | None = None
+    channel: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOff(Command):
+    """A note is let go of: the one of this number, sound and channel that was played last."""
+
+    note: int
+    velocity: float = 0.0
+    sound: str | None = None
+    channel: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Express(Command):
+    """A held note is bent, pressed or coloured, or with `note` None all notes of the channel."""
+
+    note: int | None = None
+    channel: int = 0
+    sound: str | None = None
+    bend_cents: float | None = None
+    pressure: float | None = None
+    timbre: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOff(Command):
+    """Every note that was played is let go of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set(Command):
+    """A hand takes a control: `tension`, `bpm`, or a sound's or effect's own as `drone.glow`."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo(Command):
+    """A hand gives a control back to the score."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch(Command):
+    """On to a scene: at once, on the heart's next beat, or where the next breath begins."""
+
+    scene: str
+    when: str = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Command):
+    """Stay in this scene, or go on with the piece."""
+
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(Command):
+    """Come to rest: silence, and the end, exactly `at_s` seconds after the performance began."""
+
+    at_s: float
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "note_on": NoteOn,
+    "note_off": NoteOff,
+    "express": Express,
+    "all_off": AllOff,
+    "set": Set,
+    "let_go": LetGo,
+    "launch": Launch,
+    "hold": Hold,
+    "rest": Rest,
+}
+_NAMES = {command: name for name, command in COMMANDS.items()}
+
+
+def to_json(command: Command) -> dict[str, Any]:
+    """The command as one JSON object: `do` is its name, the rest is what differs from its defaults."""
+    defaults = {field.name: field.default for field in fields(command)}
+    said = {key: value for key, value in asdict(command).items() if value != defaults[key]}
+    return {"do": _NAMES[type(command)], **said}
+
+
+def from_json(said: object) -> Command:
+    """The command that `to_json` wrote; raises CommandError for anything else."""
+    if not isinstance(said, Mapping):
+        raise CommandError("a command is a JSON object")
+    name = said.get("do")
+    command = COMMANDS.get(name) if isinstance(name, str) else None
+    if command is None:
+        raise CommandError(f"no command {str(name)[:40]!r}: there are {', '.join(COMMANDS)}")
+    asked = {key: value for key, value in said.items() if key != "do"}
+    known = {field.name: field for field in fields(command)}
+    for key in asked:
+        if key not in known:
+            raise CommandError(f"{name}: it has no '{str(key)[:40]}'")
+    # What is a whole number in JSON may stand for any number, never the other way round.
+    for key, value in asked.items():
+        if str(known[key].type).startswith("float") and type(value) is int:
+            asked[key] = float(value) if abs(value) < 1 << 53 else math.inf
+    try:
+        return command(**asked)
+    except TypeError:
+        missing = [key for key, field in known.items() if key not in asked and field.default is not None]
+        raise CommandError(f"{name}: it needs {', '.join(missing) or 'more'}") from None
+
+
+_BOUNDS = {
+    "velocity": (0.0, 1.0),
+    "pressure": (0.0, 1.0),
+    "timbre": (0.0, 1.0),
+    "bend_cents": (-9600.0, 9600.0),
+    "at_s": (0.0, MOST_S),
+}
+
+
+def _problem(name: str, value: object, declared: str) -> str | None:
+    """What is wrong with a command's field, if anything."""
+    if value is None:
+        return None if declared.endswith("None") else f"{name} is missing"
+    if declared.startswith("bool"):
+        return None if isinstance(value, bool) else f"{name} must be true or false"
+    if declared.startswith("int"):
+        high = 127 if name == "note" else 15
+        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= high
+        return None if fits else f"{name} must be a whole number between 0 and {high}"
+    if declared.startswith("str"):
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+            return f"{name} must be a name"
+        if name == "when" and value not in WHEN:
+            return f"when is {value[:40]!r}; it must be one of {', '.join(WHEN)}"
+        return None
+    least, most = _BOUNDS.get(name, (-1e12, 1e12))
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # NaN lies between nothing.
+    fits = number and least <= value <= most  # type: ignore[operator]
+    return None if fits else f"{name} must be a number between {least:g} and {most:g}"

@@ -1,0 +1,109 @@
+"""A performance: the engine's own samples, and hands on it that count the same however it is asked."""
+
+import numpy as np
+import pytest
+from listening import alone, score_of
+from test_engine import PIECE
+
+import resonance
+from resonance.engine.commands import AllOff, Command, LetGo, NoteOff, NoteOn, Set
+from resonance.engine.performance import Performance
+
+HANDS: list[tuple[int, Command]] = [
+    (0, Set("tension", 0.9)),
+    (10_001, NoteOn(69, 0.8)),
+    (10_001, Set("master.volume_db", -12.0)),
+    (30_000, NoteOn(57, 0.6, "lullaby")),
+    (30_000, NoteOff(57, 0.0, "lullaby")),
+    (60_777, LetGo("tension")),
+    (80_000, AllOff()),
+]
+
+
+def played(performance: Performance, frames: int, block: int, hands: list[tuple[int, Command]]) -> np.ndarray:
+    """Renders in blocks, cut where a hand comes in, as whoever listens to the hands does."""
+    heard = []
+    waiting = list(hands)
+    while performance.frame < frames:
+        while waiting and waiting[0][0] == performance.frame:
+            performance.do(waiting.pop(0)[1])
+        until = min(frames, performance.frame + block, *(at for at, _ in waiting[:1]))
+        heard.append(performance.render(until - performance.frame))
+    return np.concatenate(heard)
+
+
+def test_without_a_hand_it_is_the_engine_to_the_bit() -> None:
+    whole = resonance.render(score_of(PIECE), seed=3)
+    performance = Performance(score_of(PIECE), seed=3)
+    assert np.array_equal(performance.render(len(whole)), whole)
+    assert performance.ended
+    assert not performance.render(1000).any()
+    assert performance.frame == len(whole) + 1000
+
+
+@pytest.mark.parametrize("block", [1, 128, 1000])
+def test_hands_count_the_same_in_blocks_of_any_length(block: int) -> None:
+    frames = 12_000 if block == 1 else 120_000
+    whole = Performance(score_of(PIECE), seed=3)
+    for at, command in HANDS:
+        whole.do(command, at)
+    wanted = whole.render(frames)
+    assert np.array_equal(played(Performance(score_of(PIECE), seed=3), frames, block, HANDS), wanted)
+    assert not np.array_equal(Performance(score_of(PIECE), seed=3).render(frames), wanted)
+
+
+@pytest.mark.parametrize("at", [48_000, 48_001, 48_063])
+def test_every_note_comes_as_late_as_any_other_to_the_sample(at: int) -> None:
+    performance = Performance(score_of(alone("crystals", fields="touch_hz = 0, theme_hz = 0")), seed=1)
+    performance.render(at)
+    performance.do(NoteOn(69, 0.9))
+    audio = np.abs(performance.render(4_800)).max(axis=1)
+    begin = np.flatnonzero(audio)[0]
+    assert 0 <= begin - performance.delay_frames <= 2, "a mallet's push begins at zero"
+    assert performance.delay_frames < 0.01 * performance.rate
+
+
+def test_a_note_that_is_let_go_at_once_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    performance = Performance(score_of(PIECE), seed=3)
+    released = []
+    voice = performance.score.sounds["lullaby"].definition.voice
+    monkeypatch.setattr(voice, "release", lambda self: released.append(self) or 0.1)
+    performance.do(NoteOn(57, 0.6, "lullaby"))
+    performance.do(NoteOff(57, 0.0, "lullaby"))
+    performance.render(1000)
+    assert len(released) == 1
+
+
+def test_volume_moves_the_level_and_not_the_music() -> None:
+    loud, soft = (Performance(score_of(PIECE), seed=3) for _ in range(2))
+    soft.do(Set("master.volume_db", -20.0))
+    loud_then, soft_then = loud.render(96_000)[48_000:], soft.render(96_000)[48_000:]
+    assert np.allclose(0.1 * loud_then, soft_then, rtol=1e-4, atol=1e-7)
+
+
+def test_wrong_commands_are_refused_and_change_nothing() -> None:
+    performance = Performance(score_of(PIECE), seed=3)
+    with pytest.raises(ValueError, match="tension"):
+        performance.do(Set("tension", 2.0))
+    with pytest.raises(KeyError, match=r"drone\.glowing"):
+        performance.do(Set("drone.glowing", 1.0))
+    with pytest.raises(ValueError, match="lullabye"):
+        performance.do(NoteOn(60, 0.5, "lullabye"), 500)
+    performance.render(1000)
+    with pytest.raises(ValueError, match="over"):
+        performance.do(AllOff(), 999)
+    assert np.array_equal(performance.render(9000), resonance.render(score_of(PIECE), seed=3)[1000:10_000])
+
+
+def test_a_view_says_what_plays_and_why() -> None:
+    performance = Performance(score_of(PIECE), seed=3)
+    performance.render(5 * 48_000)
+    view = performance.view()
+    assert (view.scene, view.scenes, view.night) == ("one", ("one", "two"), 1)
+    assert view.position == pytest.approx(5 / 6, abs=0.01)
+    assert view.energy == pytest.approx(0.3 + 0.6 * view.position, abs=0.01)
+    assert view.levels_db["drone"] > -60.0
+    assert view.levels_db["lullaby"] < -100.0
+    assert view.events
+    assert all(event.rule and event.time_s <= 5.02 for event in view.events)
+    assert len({event.sound for event in view.events}) > 1
