@@ -7,6 +7,7 @@ import argparse
 RATES_HZ = (44100, 48000, 88200, 96000, 192000)
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 MOST_SEEDS = 10_000
+MOST_WORKERS = 64
 
 
 def time(text: str) -> float:
@@ -48,6 +49,12 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"workers are 1 to {MOST_WORKERS}, not {text[:40]!r}")
+    return int(text)
+
+
 def add_render(render: argparse.ArgumentParser) -> None:
     """What `resonance render` can be asked."""
     render.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
@@ -80,6 +87,9 @@ def add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("--only", type=names, default=[], metavar="NAMES", help="only these sounds are heard")
     render.add_argument("--without", type=names, default=[], metavar="NAMES", help="these are not heard")
     render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
+    render.add_argument(
+        "--workers", type=workers, default=1, metavar="N", help="so many cores side by side; the same bytes"
+    )
     render.add_argument("--json", action="store_true", help="a summary on standard output")
     render.add_argument(
         "--resume", action="store_true", help="go on from what an interrupted render left as .part"

@@ -18,6 +18,7 @@ from resonance.cli.progress import Progress
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
+from resonance.engine.crew import ahead
 from resonance.outputs.file import Writer, part_of
 from resonance.score import Score
 
@@ -43,6 +44,7 @@ class Job:
     subtype: str | None = None
     stems: Path | None = None
     events: Path | None = None
+    workers: int = 1
     resume: bool = False
     force: bool = False
 
@@ -61,6 +63,7 @@ class Job:
             without=self.without,
             locks=self.locks,
             stems=self.stems is not None,
+            workers=self.workers,
         )
 
 
@@ -244,7 +247,8 @@ def _to_files(job: Job, engine: Engine, window: Window, progress: Progress) -> M
             names = [*engine.heard, "space", "premaster"]
             beside = {name: writer(job.stems / f"{name}.wav", job.subtype or "FLOAT") for name in names}
         log = stack.enter_context(Events(job.events, window, rate_hz)) if job.events else None
-        for block in engine.blocks():
+        blocks = engine.blocks()
+        for block in ahead(blocks) if job.workers > 1 else blocks:
             heard = window.of(block.start - latency, block.mix)
             mix.write(heard)
             meter.add(heard)

@@ -79,6 +79,7 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
             subtype=arguments.subtype,
             stems=stems / str(seed) if stems and len(seeds) > 1 else stems,
             events=own(arguments.events),
+            workers=arguments.workers,
             resume=arguments.resume,
             force=arguments.force,
         )

@@ -73,8 +73,7 @@ class Clock:
         }
         self._rides: dict[str, Ride] = {}
         self._constants: dict[float, F64] = {}
-        self._borders = (-1, 0)
-        self._times_s: F64 = np.zeros(0)
+        self._times_s: tuple[int, int, F64] = (-1, 0, np.zeros(0))
 
     @property
     def frame(self) -> int:
@@ -118,11 +117,13 @@ class Clock:
         return track(self._times(steps))
 
     def _times(self, steps: int) -> F64:
-        if self._borders != (self.step, steps):
-            self._borders = (self.step, steps)
+        # Kept whole in one place: several threads may ask at once.
+        step, asked, times_s = self._times_s
+        if (step, asked) != (self.step, steps):
             borders = np.arange(self.step, self.step + steps + 1, dtype=np.float64)
-            self._times_s = borders * (GRID_FRAMES / self.rate_hz)
-        return self._times_s
+            times_s = borders * (GRID_FRAMES / self.rate_hz)
+            self._times_s = (self.step, steps, times_s)
+        return times_s
 
     def _constant(self, value: float) -> F64:
         if value not in self._constants:

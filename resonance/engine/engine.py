@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Setting, Span
-from resonance.dsp import F32, GRID_FRAMES
+from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
 from resonance.effects.master import Ceiling, Master
 from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import Clock, Fields
+from resonance.engine.crew import Call, Crew
 from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
 from resonance.score import Score
@@ -42,13 +44,27 @@ class Block:
     events: Sequence[Event] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What all sounds played over a span, not yet in its space: sums, what rings elsewhere, and the stems."""
+
+    span: Span
+    dry: F32
+    wet: F32
+    wets: Mapping[str, F32]
+    t60s_s: Mapping[str, F64]
+    stems: dict[str, F32]
+    effects: Mapping[str, Span]
+    events: Sequence[Event]
+
+
 class Engine:
     """Renders a score, any number of frames at a time; the samples are the same however it is asked.
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
     stretches the scenes. `only` and `without` name the sounds that are heard, in the same performance.
-    `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in the blocks. Raises
-    ValueError for a name that the score does not have.
+    `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in the blocks. `blocks`
+    are made by `workers` threads side by side. Raises ValueError for a name that the score does not have.
     """
 
     def __init__(
@@ -62,6 +78,7 @@ class Engine:
         without: Iterable[str] = (),
         locks: Mapping[str, int] | None = None,
         stems: bool = False,
+        workers: int = 1,
     ) -> None:
         self.score = score
         self.rate = float(score.rate if rate is None else rate)
@@ -85,7 +102,9 @@ class Engine:
         self._chosen(set(self._locks), set())
         reflecting = any(score.sounds[name].definition.voice.reflects for name in self._heard)
         self._past = Past(self.timeline, self.rate) if reflecting else None
-        self._scratch = Scratch()
+        self._crew = Crew(workers)
+        self._asks_stems = stems
+        self._scratch = None if self._crew.is_several else Scratch()
         self._parts = _in_order([self._part(name) for name in score.sounds])
         self._places = {
             part.name: Space(SpacePatch(), self._setting(f"{part.name} place"))
@@ -136,7 +155,7 @@ class Engine:
             recordings=recordings(self.score, name, self.rate),
             past=self._past,
         )
-        scratch, tell = self._scratch, self.messages.append
+        scratch, tell = self._scratch or Scratch(), self.messages.append
         return Part(played.definition, played.patch(), setting, self._clock, scratch, tell)
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
@@ -147,69 +166,111 @@ class Engine:
 
     def advance(self, steps: int) -> Block:
         """Renders the next `steps` steps of 64 frames (at most MAX_STEPS)."""
-        block = self.unlimited(steps)
+        return self._limited(self.unlimited(steps))
+
+    def unlimited(self, steps: int) -> Block:
+        """As `advance`, but the mix is not late, and has not met the ceiling yet."""
+        return self._mixed(self._played(steps))
+
+    def _limited(self, block: Block) -> Block:
         mix = np.empty_like(block.mix)
         self._ceiling.render(block.mix, mix)
         return replace(block, mix=mix)
 
-    def unlimited(self, steps: int) -> Block:
-        """As `advance`, but the mix is not late, and has not met the ceiling yet."""
+    def _played(self, steps: int, beside: Mapping[str, Call] | None = None) -> Played:
+        """All sounds over the next steps; `beside` is done at the same time."""
         span = self._clock.span(steps)
         begun: dict[str, Sequence[Event]] = {}
         for part in self._parts:
             begun[part.name] = part.decide(span, begun)
+        # Whoever reflects the past hears all of it, whoever else is listening to what.
+        playing = [part for part in self._parts if part.name in self._heard or self._past is not None]
+        self._crew.each(
+            {**(beside or {}), **{part.name: partial(part.render, span, begun) for part in playing}}
+        )
         dry = np.zeros((2, span.frames), np.float32)
         wet = np.zeros((2, span.frames), np.float32)
-        space = np.zeros((2, span.frames), np.float32)
-        nothing = np.zeros((2, span.frames), np.float32)
-        stems = {}
-        shared = self._fields(span, "space")
         unheard = np.zeros((2, span.frames), np.float32)
-        for part in self._parts:
-            heard = part.name in self._heard
-            # Whoever reflects the past hears all of it, whoever else is listening to what.
-            if not (heard or self._past is not None):
+        stems: dict[str, F32] = {}
+        wets: dict[str, F32] = {}
+        for part in playing:
+            if not part.sounding:
                 continue
-            part.render(span, begun)
-            if part.sounding and not heard:
+            if part.name not in self._heard:
                 unheard += part.dry
                 continue
-            if part.sounding:
-                dry += part.dry
-                stems[part.name] = part.dry
+            dry += part.dry
+            stems[part.name] = part.dry
             if part.name in self._places:
-                t60_s = self._clock.values(f"{part.name}.{PLACE}", steps)
-                fields = {**shared.fields, "t60_s": t60_s}
-                place = replace(shared, fields=fields)
-                self._places[part.name].render(place, part.wet if part.sounding else nothing, space)
-            elif part.sounding:
+                wets[part.name] = part.wet
+            else:
                 wet += part.wet
-        self._space.render(shared, wet, space)
         if self._past is not None:
             self._past.listen(span.start, dry + unheard)
-        over = {name: self._fields(span, name) for name in ("collapse", "fog")}
-        for laid_on, effects in self._weather.items():
-            audio = {"dry": dry, "space": space}.get(laid_on)
-            if audio is None:
-                audio = stems.setdefault(laid_on, np.zeros((2, span.frames), np.float32))
-            for name, effect in effects:
-                effect.render(over[name], audio)
-        premaster = dry + space
-        mix = np.empty_like(premaster)
-        self._master.render(self._fields(span, "master"), premaster, mix)
+        t60s_s = {
+            name: self._clock.values(f"{name}.{PLACE}", steps) for name in self._places if name in self._heard
+        }
+        effects = {name: self._fields(span, name) for name in self._curves}
         self._clock.step += steps
         events = sorted(
             (event for events in begun.values() for event in events), key=lambda e: (e.frame, e.name)
         )
-        return Block(span.start, mix, premaster, space, stems, events)
+        return Played(span, dry, wet, wets, t60s_s, stems, effects, events)
+
+    def _mixed(self, played: Played) -> Block:
+        """What was played, in its space and under its weather, levelled."""
+        frames = played.span.frames
+        space = np.zeros((2, frames), np.float32)
+        nothing = np.zeros((2, frames), np.float32)
+        shared = played.effects["space"]
+        for name, t60_s in played.t60s_s.items():
+            place = replace(shared, fields={**shared.fields, "t60_s": t60_s})
+            self._places[name].render(place, played.wets.get(name, nothing), space)
+        self._space.render(shared, played.wet, space)
+        for laid_on, effects in self._weather.items():
+            audio = {"dry": played.dry, "space": space}.get(laid_on)
+            if audio is None:
+                audio = played.stems.setdefault(laid_on, np.zeros((2, frames), np.float32))
+            for name, effect in effects:
+                effect.render(played.effects[name], audio)
+        premaster = played.dry + space
+        mix = np.empty_like(premaster)
+        self._master.render(played.effects["master"], premaster, mix)
+        return Block(played.span.start, mix, premaster, space, played.stems, played.events)
 
     def _fields(self, span: Span, name: str) -> Span:
-        return replace(span, fields=Fields(self._clock, name, self._curves[name], span.steps))
+        return replace(span, fields=dict(Fields(self._clock, name, self._curves[name], span.steps)))
 
     def blocks(self, steps: int = MAX_STEPS) -> Iterator[Block]:
         """The whole piece, block by block, until its mix is complete."""
-        while self.frame < self.frames + self.latency_frames:
-            yield self.advance(steps)
+        for block in self.unlimited_blocks(self.frames + self.latency_frames, steps):
+            yield self._limited(block)
+
+    def unlimited_blocks(self, end: int, steps: int = MAX_STEPS) -> Iterator[Block]:
+        """What `unlimited` gives, block by block, until frame `end` is there."""
+        if not self._crew.is_several:
+            while self.frame < end:
+                yield self.unlimited(steps)
+            return
+        # While the sounds of a block are played, the block before it is mixed: neither waits for the other.
+        played = self._kept(self._played(steps)) if self.frame < end else None
+        while played is not None:
+            mixed: list[Block] = []
+            mixing = {"mix": partial(self._mix_into, mixed, played)}
+            if self.frame < end:
+                played = self._kept(self._played(steps, mixing))
+            else:
+                self._crew.each(mixing)
+                played = None
+            yield mixed[0]
+
+    def _mix_into(self, blocks: list[Block], played: Played) -> None:
+        blocks.append(self._mixed(played))
+
+    def _kept(self, played: Played) -> Played:
+        """With copies of what the sounds would overwrite while it is being mixed."""
+        stems = {name: stem.copy() for name, stem in played.stems.items()} if self._asks_stems else {}
+        return replace(played, stems=stems, wets={name: wet.copy() for name, wet in played.wets.items()})
 
     def render(self, frames: int) -> F32:
         """The next `frames` frames as they are heard, float32 of shape (frames, 2)."""

@@ -202,3 +202,21 @@ def test_resume_leaves_what_is_finished_and_refuses_what_is_another(
     assert Path("a.wav.part").read_bytes() == before
     assert main([*call, "--resume"]) == 0
     assert Path("a.wav").read_bytes() == before
+
+
+def test_workers_write_the_same_bytes(small: Path) -> None:
+    for workers in ("1", "2"):
+        call = [
+            "render",
+            "small.toml",
+            "-o",
+            f"{workers}.wav",
+            "--stems",
+            workers,
+            "--events",
+            f"{workers}.jsonl",
+        ]
+        assert main([*call, "--workers", workers]) == 0
+    for first in [Path("1.wav"), Path("1.jsonl"), *Path("1").iterdir()]:
+        second = Path("2") / first.name if first.parent.name else first.with_stem("2")
+        assert first.read_bytes() == second.read_bytes()
