@@ -1,0 +1,9 @@
+"""Live sound: the piece in one process, the sound card in another, and the parent that watches both.
+
+    parent (terminal, signals, hands)  ──asks──►  piece: Performance, desk  ──writes──►  ring, shared memory
+       │ watches the frames really played                                                   │
+       └──starts, kills──►  device: PortAudio, a compiled callback  ◄──────takes────────────┘
+
+A device that goes, hangs or takes the library down with it costs only its own small process; the piece
+keeps the time meanwhile. A piece that dies goes on from its place. Each fault is told in one line.
+"""

@@ -1,0 +1,330 @@
+"""The process in which the piece sounds: the performance, and a thread that keeps the ring full.
+
+It knows no device. The parent asks through its standard input and is told through its standard output, in
+pickles. When the parent goes, it goes too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import resonance
+from resonance.dsp import CACHE_FOLDER, F32, GRID_FRAMES, compilation
+from resonance.dsp.denormals import flush_denormals
+from resonance.dsp.dynamics import limiter_latency
+from resonance.engine.commands import Command
+from resonance.engine.performance import Performance
+from resonance.outputs.speakers.desk import Desk
+from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring
+from resonance.score import Score
+
+TELL_S = 0.1
+"""How often the parent is told what sounds."""
+REHEARSAL_S = 60.0
+FOLLOW_S = 1.0
+"""How long a score that was saved again takes over from the one before."""
+_MOST_FRAMES = 4096
+_ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the piece: a night of an endless one, and seconds into it."""
+
+    night: int = 0
+    time_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is to be played: a score by its name or path, and how. `cushion_frames` is how far it plays ahead."""
+
+    score: str
+    seed: int | None = None
+    rate_hz: float | None = None
+    endless: bool = False
+    hold: bool = False
+    scene: str | None = None
+    allow_code: bool = False
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    cushion_frames: int = 16384
+    record: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """What the parent is told ten times a second: the performance's own view, and what the desk measures.
+
+    `frame` is the performance's, of what was rendered last; `lead_s` is how long until that is heard by the
+    device; peaks are linear, of the stretch since the last one.
+    """
+
+    view: Any
+    frame: int
+    place: Place
+    peaks: tuple[float, float]
+    lead_s: float
+    cushion_frames: int
+    ended: bool
+    messages: tuple[str, ...] = field(default=())
+
+
+def performance_of(piece: Piece, score: Score) -> Performance:
+    """The performance that a piece asks for; raises ValueError for what the score does not have."""
+    return Performance(
+        score,
+        piece.rate_hz,
+        piece.seed,
+        endless=piece.endless,
+        hold=piece.hold,
+        scene=piece.scene,
+        only=piece.only,
+        without=piece.without,
+    )
+
+
+class Sound:
+    """The render loop: requests in, frames to the ring, word of it to the parent."""
+
+    def __init__(self, piece: Piece, ring: Ring) -> None:
+        self._piece = piece
+        self._ring = ring
+        self._requests: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._telling = threading.Lock()
+        self._cushion = piece.cushion_frames
+        self._alone_since: int | None = None
+        self._announced = True
+        self._peaks = np.zeros(2)
+        self._told = 0.0
+        self._fading: Performance | None = None
+        self._faded = 0
+        score = resonance.load(piece.score, allow_code=piece.allow_code)
+        with compilation(lambda name, number, total: self.tell("compiling", name, number, total)):
+            _rehearse(score, piece)
+        self._performance = performance_of(piece, score)
+        self._desk = Desk(self._performance.rate, self._performance.rate)
+        gc.collect()
+        # What was built stays: the collector need not walk it while the piece sounds.
+        gc.freeze()
+
+    def tell(self, *what: Any) -> None:
+        """A message to the parent."""
+        message = pickle.dumps(what)
+        with self._telling, contextlib.suppress(BrokenPipeError):
+            os.write(_TELLS, len(message).to_bytes(4, "little") + message)
+
+    def listen(self) -> None:
+        """Reads what the parent asks, until it goes."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                self._requests.put(pickle.load(sys.stdin.buffer))
+        os._exit(0)
+
+    def play(self) -> None:
+        """Goes round for ever: the parent ends this process."""
+        flush_denormals()
+        threading.Thread(target=self.listen, daemon=True).start()
+        self._ring.header[Header.BEAT] = time.monotonic_ns()
+        self.tell("ready", self._performance.rate)
+        while True:
+            while not self._requests.empty():
+                self._answer(*self._requests.get())
+            self._ring.header[Header.BEAT] = time.monotonic_ns()
+            if self._alone_since is not None:
+                self._keep_time()
+            block = min(_MOST_FRAMES, max(GRID_FRAMES, self._cushion // 4 // GRID_FRAMES * GRID_FRAMES))
+            if self._cushion - self._ring.ready >= block:
+                self._render(block)
+            else:
+                self._announce()
+                time.sleep(min(0.01, 0.5 * block / self._desk.rate_hz))
+            if time.monotonic() - self._told >= TELL_S:
+                self._tell_what_sounds()
+
+    def _keep_time(self) -> None:
+        """Takes from the ring what a device would have taken: the piece goes on, whoever hears it."""
+        assert self._alone_since is not None
+        now = time.monotonic_ns()
+        elapsed_s = min((now - self._alone_since) * 1e-9, _ALONE_S)
+        self._ring.drop(int(elapsed_s * self._desk.rate_hz))
+        self._alone_since = now
+
+    def _render(self, frames: int) -> None:
+        performance = self._performance
+        was_over = performance.ended
+        audio = performance.render(frames)
+        if self._fading is not None:
+            audio = self._taken_over(audio)
+        out = self._desk.through(audio)
+        if len(out):
+            self._peaks = np.maximum(self._peaks, np.abs(out).max(axis=0))
+            self._ring.write(out)
+        if performance.ended and not was_over:
+            after = limiter_latency(self._desk.rate_hz)
+            self._ring.header[Header.ENDED] = self._ring.header[Header.WRITTEN] + after
+
+    def _taken_over(self, audio: F32) -> F32:
+        """The new score's sound over the old one's, at equal power."""
+        assert self._fading is not None
+        length = FOLLOW_S * self._performance.rate
+        angle = np.minimum((self._faded + np.arange(len(audio))) / length, 1.0) * (np.pi / 2.0)
+        before = self._fading.render(len(audio))
+        self._faded += len(audio)
+        if self._faded >= length:
+            self._fading = None
+        mixed = audio * np.sin(angle)[:, None] + before * np.cos(angle)[:, None]
+        return mixed.astype(np.float32)
+
+    def _announce(self) -> None:
+        """Says, once after each opening, that the ring is full."""
+        if not self._announced and self._alone_since is None:
+            self._announced = True
+            self.tell("full")
+
+    def _tell_what_sounds(self) -> None:
+        self._told = time.monotonic()
+        performance = self._performance
+        said = tuple(performance.messages)
+        performance.messages.clear()
+        self.tell(
+            "sounding",
+            Sounding(
+                performance.view(),
+                performance.frame,
+                place_of(performance),
+                (float(self._peaks[0]), float(self._peaks[1])),
+                self._ring.ready / self._desk.rate_hz,
+                self._cushion,
+                performance.ended,
+                said,
+            ),
+        )
+        self._peaks[:] = 0.0
+
+    def _answer(self, verb: str, *what: Any) -> None:
+        match verb:
+            case "do":
+                self._do(what[0])
+            case "boost":
+                self._desk.boost = float(what[0])
+            case "cushion":
+                self._cushion = min(int(what[0]), RING_FRAMES - _MOST_FRAMES)
+                self._ring.header[Header.REFILL] = self._cushion // 2
+            case "alone":
+                self._alone_since = what[0]
+            case "open":
+                self._open(float(what[0]))
+            case "keep":
+                threading.Thread(target=self._keep, args=what, daemon=True).start()
+            case "follow":
+                threading.Thread(target=self._follow, args=what, daemon=True).start()
+            case "take over":
+                self._fading, self._performance, self._faded = self._performance, what[0], 0
+                self.tell("follows")
+
+    def _do(self, command: Command) -> None:
+        try:
+            self._performance.do(command)
+        except (KeyError, ValueError) as error:
+            self.tell("said", str(error.args[0] if error.args else error))
+
+    def _open(self, rate_hz: float) -> None:
+        """A device is there and takes nothing yet: fills the ring in its rate."""
+        self._alone_since = None
+        if rate_hz != self._desk.rate_hz:
+            boost = self._desk.boost
+            self._desk = Desk(self._performance.rate, rate_hz)
+            self._desk.boost = boost
+            self._ring.drop(self._ring.ready)
+        self._ring.header[Header.REFILL] = self._cushion // 2
+        self._announced = False
+
+    def _keep(self, path: str) -> None:
+        """Writes the last half hour as a take, under its name only when it is whole."""
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
+        try:
+            take = self._performance.keep()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            take.write(part)
+            part.rename(target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            self.tell("kept", path, f"{error.strerror or error}")
+        else:
+            self.tell("kept", path, None)
+
+    def _follow(self, score: str) -> None:
+        """Makes the score as it is now, catches up with the one that sounds, and hands over."""
+        flush_denormals()
+        old = self._performance
+        begun = old.frame
+        try:
+            piece = replace(self._piece, score=score, place=place_of(old))
+            new = performance_of(piece, resonance.load(score, allow_code=piece.allow_code))
+            while (behind := old.frame - begun - new.frame) > 0:
+                new.render(min(behind, _MOST_FRAMES))
+        except (ValueError, OSError) as error:
+            self.tell("said", f"the score cannot be followed: {error}")
+        else:
+            self._requests.put(("take over", new))
+
+
+def place_of(performance: Performance) -> Place:
+    """Where a performance is now."""
+    return Place()
+
+
+def _rehearse(score: Score, piece: Piece) -> None:
+    """Plays the piece through once, short and unheard, where this machine has never done so.
+
+    By then every kernel that it uses is compiled and kept on disk, and none has to be while it sounds.
+    """
+    if CACHE_FOLDER is None:
+        return
+    done = CACHE_FOLDER / f"rehearsed-{score.digest}"
+    if done.exists():
+        return
+    hearing = Performance(score, piece.rate_hz, duration_s=max(REHEARSAL_S, 5.0 * len(score.scenes)))
+    while not hearing.ended:
+        hearing.render(_MOST_FRAMES)
+    with contextlib.suppress(OSError):
+        done.touch()
+
+
+_TELLS = 1
+
+
+def main(_: list[str]) -> None:
+    global _TELLS
+    _TELLS = os.dup(1)
+    os.dup2(2, 1)
+    # The parent alone is asked by signals; its end is ours, since its pipe then closes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    piece, file = pickle.load(sys.stdin.buffer)
+    try:
+        Sound(piece, Ring(file)).play()
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        message = pickle.dumps(("failed", type(error).__name__, str(error)))
+        os.write(_TELLS, len(message).to_bytes(4, "little") + message)
+        os._exit(1)
