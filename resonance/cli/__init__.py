@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     options.add_render(render)
     allow_code(render)
 
+    play = command("play", "play", "play a score on the speakers", "resonance play dream --endless")
+    options.add_play(play)
+    allow_code(play)
+    command("devices", "devices", "list the audio outputs, the default marked", "resonance devices")
+
     presets = command("presets", "look", "list the presets: name, length, what it is", "resonance presets")
     presets.set_defaults(act="presets")
     check = command("check", "look", "validate scores; silent when all are fine", "resonance check my.toml")

@@ -7,11 +7,14 @@ import errno
 
 def explained(error: Exception) -> tuple[str, int]:
     """The line (or, for a score, lines) to print and the code to end with."""
+    from resonance.outputs.speakers import DeviceError
     from resonance.score import ScoreError
     from resonance.sounds import SoundError
 
     if isinstance(error, ScoreError):
         return "\n".join(error.problems), 2
+    if isinstance(error, DeviceError):
+        return _line(error), 1
     if isinstance(error, (SoundError, FileExistsError)):
         return _line(error), 2
     if isinstance(error, OSError):

@@ -8,6 +8,8 @@ RATES_HZ = (44100, 48000, 88200, 96000, 192000)
 SUBTYPES = ("PCM_16", "PCM_24", "FLOAT")
 MOST_SEEDS = 10_000
 MOST_WORKERS = 64
+VOLUME_DB = (-60.0, 12.0)
+LATENCY_MS = (5.0, 1300.0)
 
 
 def time(text: str) -> float:
@@ -95,3 +97,55 @@ def add_render(render: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on from what an interrupted render left as .part"
     )
     render.add_argument("--force", action="store_true", help="overwrite existing files")
+
+
+def volume(text: str) -> float:
+    return _bounded(text, "a volume", "dB", *VOLUME_DB)
+
+
+def latency(text: str) -> float:
+    return _bounded(text, "a latency", "ms", *LATENCY_MS)
+
+
+def _bounded(text: str, what: str, unit: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(
+            f"{what} is a number from {low:g} to {high:g} {unit}, not {text[:40]!r}"
+        )
+    return value
+
+
+def clock(text: str) -> tuple[int, int]:
+    """`7:30`: hour and minute of a day."""
+    hour, colon, minute = text.partition(":")
+    if not (colon and hour.isascii() and hour.isdigit() and minute.isascii() and minute.isdigit()):
+        raise argparse.ArgumentTypeError(f"a time of day is written 23:45, not {text[:40]!r}")
+    if int(hour) > 23 or int(minute) > 59 or len(minute) != 2:
+        raise argparse.ArgumentTypeError(f"{text[:40]} is no time of day: 00:00 to 23:59")
+    return int(hour), int(minute)
+
+
+def add_play(play: argparse.ArgumentParser) -> None:
+    """What `resonance play` can be asked, and `resonance perform` too."""
+    play.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
+    play.add_argument(
+        "--device", metavar="NAME|N", help="an output, or a part of its name (resonance devices)"
+    )
+    play.add_argument("--latency", type=latency, metavar="MS", help="how far it plays ahead, 5 to 1300 ms")
+    play.add_argument(
+        "--endless", action="store_true", help="never ends: another night, newly seeded, each time"
+    )
+    play.add_argument("--scene", metavar="NAME", help="start there")
+    play.add_argument("--hold", action="store_true", help="stay in that scene for ever")
+    end = play.add_mutually_exclusive_group()
+    end.add_argument("--sleep", type=time, metavar="T", help="come to rest, and end, after this time")
+    end.add_argument(
+        "--until", type=clock, metavar="HH:MM", help="come to rest, and end, at this time of day"
+    )
+    play.add_argument("--volume", type=volume, default=0.0, metavar="DB", help="-60 to 12, default 0")
+    play.add_argument("--watch", action="store_true", help="follow the score whenever it is saved")
+    play.add_argument("--seed", type=seed, metavar="N", help="another seed, another piece")

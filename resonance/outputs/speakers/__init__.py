@@ -7,3 +7,9 @@
 A device that goes, hangs or takes the library down with it costs only its own small process; the piece
 keeps the time meanwhile. A piece that dies goes on from its place. Each fault is told in one line.
 """
+
+from __future__ import annotations
+
+
+class DeviceError(Exception):
+    """Nothing can be played: the text says what to install, or what to name."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, types
+from numba import types
 from numba.extending import intrinsic
 
 from resonance.dsp import CACHE_FOLDER
@@ -39,6 +39,7 @@ _UNDERFLOWS, _STARVED, _DATA, _HEADER = (
 _WANTED, _LEVEL, _FADE, _RISE = (int(word) for word in (Slot.WANTED, Slot.LEVEL, Slot.FADE, Slot.RISE))
 _SOFT, _QUICK, _FALL, _GLIDE = (int(word) for word in (Slot.SOFT, Slot.QUICK, Slot.FALL, Slot.GLIDE))
 _SHORT_RISES = SHORT_GAP_S / SOFT_S
+carray: Any = numba.carray  # type: ignore[attr-defined]
 _MASK = RING_FRAMES - 1
 
 
@@ -89,14 +90,14 @@ def _take(_: Any, output: Any, frame_count: Any, time_info: Any, flags: Any, use
 
     slot[_PAUSED] = 0
     here = min(ready, frames)
+    if not play:
+        here = min(here, np.int64(fade / value[_FALL]) + 1)
+    empty = play and here < frames
     taken = header[_TAKEN]
     level, wanted = value[_LEVEL], value[_WANTED]
     for i in range(here):
         at = (taken + i) & _MASK
-        if play:
-            fade = min(1.0, fade + value[_RISE])
-        else:
-            fade = max(0.0, fade - value[_FALL])
+        fade = min(1.0, fade + value[_RISE]) if play else max(0.0, fade - value[_FALL])
         if level != wanted:
             level += (wanted - level) * value[_GLIDE]
             if abs(level - wanted) < 1e-6:
@@ -105,7 +106,7 @@ def _take(_: Any, output: Any, frame_count: Any, time_info: Any, flags: Any, use
         if fade < 1.0:
             rising = np.sin(_HALF_PI * fade)
             gain *= rising * rising
-        if here < frames and here - i <= _LAST:
+        if empty and here - i <= _LAST:
             gain *= (here - i) / (_LAST + 1.0)
         if gain == 1.0:
             out[i, 0] = ring[at, 0]
@@ -119,11 +120,13 @@ def _take(_: Any, output: Any, frame_count: Any, time_info: Any, flags: Any, use
     header[_TAKEN] = taken + here
     if fade >= 1.0:
         value[_RISE] = value[_QUICK]
-    if here < frames:
+    if not play and here < frames:
+        fade = 0.0
+        value[_RISE] = value[_SOFT]
+    if empty:
         fade = 0.0
         slot[_EMPTY] = frames - here
-        if play:
-            slot[_STARVED] += 1
+        slot[_STARVED] += 1
     value[_FADE] = fade
     value[_LEVEL] = level
     return 0

@@ -177,7 +177,10 @@ class Card:
                 continue
             chosen = output in fits
             _say(
-                open=whole(output), rate_hz=self._stream.samplerate, latency_s=self._latency_s(), chosen=chosen
+                open=whole(output),
+                rate_hz=self._stream.samplerate,
+                latency_s=self._latency_s(),
+                chosen=chosen,
             )
             return True
         return self._none(why)

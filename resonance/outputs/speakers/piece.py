@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is to be played: a score by its name or path, and how. `cushion_frames` is how far it plays ahead."""
+    """What is to be played: a score by its name or path, and how, `cushion_frames` ahead of the device."""
 
     score: str
     seed: int | None = None
@@ -76,6 +75,7 @@ class Sounding:
 
     view: Any
     frame: int
+    rate_hz: float
     place: Place
     peaks: tuple[float, float]
     lead_s: float
@@ -90,9 +90,6 @@ def performance_of(piece: Piece, score: Score) -> Performance:
         score,
         piece.rate_hz,
         piece.seed,
-        endless=piece.endless,
-        hold=piece.hold,
-        scene=piece.scene,
         only=piece.only,
         without=piece.without,
     )
@@ -206,6 +203,7 @@ class Sound:
             Sounding(
                 performance.view(),
                 performance.frame,
+                performance.rate,
                 place_of(performance),
                 (float(self._peaks[0]), float(self._peaks[1])),
                 self._ring.ready / self._desk.rate_hz,
@@ -229,8 +227,6 @@ class Sound:
                 self._alone_since = what[0]
             case "open":
                 self._open(float(what[0]))
-            case "keep":
-                threading.Thread(target=self._keep, args=what, daemon=True).start()
             case "follow":
                 threading.Thread(target=self._follow, args=what, daemon=True).start()
             case "take over":
@@ -253,22 +249,6 @@ class Sound:
             self._ring.drop(self._ring.ready)
         self._ring.header[Header.REFILL] = self._cushion // 2
         self._announced = False
-
-    def _keep(self, path: str) -> None:
-        """Writes the last half hour as a take, under its name only when it is whole."""
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
-        try:
-            take = self._performance.keep()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            take.write(part)
-            part.rename(target)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            self.tell("kept", path, f"{error.strerror or error}")
-        else:
-            self.tell("kept", path, None)
 
     def _follow(self, score: str) -> None:
         """Makes the score as it is now, catches up with the one that sounds, and hands over."""

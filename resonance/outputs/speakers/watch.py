@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pickle
 import queue
 import subprocess
@@ -17,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from resonance.engine.commands import Hold, LetGo, Set
+from resonance.outputs.speakers import DeviceError
 from resonance.outputs.speakers.device import Output
 from resonance.outputs.speakers.piece import Piece, Sounding
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot
@@ -32,14 +32,12 @@ SLEPT_S = 2.0
 """A round this late means that the machine slept: nobody else is to be blamed for what stood still."""
 STARTING_S = 60.0
 """The same for Python itself, on a busy machine, with the callback to be compiled."""
+TRIES = 3
+"""After so many the first device is given up; one that has played never is."""
 RETRY_S = 0.3
 FALL_S = 0.1
 LEAVING_S = 1.0
 LISTS_S = 10.0
-
-
-class DeviceError(Exception):
-    """Nothing can be played: the text says what to install, or what to name."""
 
 
 def outputs() -> list[Output]:
@@ -179,7 +177,8 @@ class Speakers:
         self._lost_at: float | None = None
         self._played = False
         self._retry_at = 0.0
-        self._watched = self._began_at = time.monotonic()
+        self._tries = 0
+        self._watched = time.monotonic()
         self._forgiven_ns = 0
         self._fault: tuple[str, str] | None = None
         self._rate_hz = 0.0
@@ -225,6 +224,11 @@ class Speakers:
         self._sound.ask("boost", level_from_db(max(volume_db, 0.0)))
         for levels in self._ring.levels:
             levels[Slot.WANTED] = self._level
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that was asked for; None is the score's."""
+        return self._wished.seed
 
     @property
     def paused(self) -> bool:
@@ -444,7 +448,7 @@ class Speakers:
         wanted_hz = self._rate_hz or self._wished.rate_hz or 48000.0
         if said["rate_hz"] != wanted_hz and not (self._played and self._lost_at is None):
             self._tell(
-                f"{said['open']} refuses {wanted_hz:.0f} Hz: the sound is resampled to {said['rate_hz']:.0f} Hz"
+                f"{said['open']} refuses {wanted_hz:.0f} Hz: resampled to its {said['rate_hz']:.0f} Hz"
             )
         self._lost_at = None
         self._played = True
@@ -510,17 +514,20 @@ class Speakers:
     def _watch_opening(self, card: _Card, now: float) -> None:
         beat_ns = max(int(self._ring.slots[card.slot][Slot.BEAT]), self._forgiven_ns)
         held_s = time.monotonic() - beat_ns * 1e-9
+        why = None
         if not card.child.alive:
-            noise = list(card.child.noise)[-1:]
-            if not self._played and not card.child.messages.empty():
+            if not card.child.messages.empty():
                 return
-            if not self._played and now - self._began_at > OPENING_S:
-                raise DeviceError(f"the sound library gave up{': ' + noise[0] if noise else ''}")
-            self._lose("the sound library gave up")
+            noise = list(card.child.noise)[-1:]
+            why = f"the sound library gave up{': ' + noise[0] if noise else ''}"
         elif held_s > (OPENING_S if card.looking else STARTING_S):
-            if not self._played:
-                raise DeviceError("the sound server does not answer: restart it, or choose another --device")
-            self._lose("the sound server does not answer")
+            why = "the sound server does not answer"
+        if why is None:
+            return
+        self._tries += 1
+        if not self._played and self._tries >= TRIES:
+            raise DeviceError(f"{why}: restart the sound server, or choose another --device")
+        self._lose(why)
 
     def _watch_next(self, card: _Card, now: float) -> None:
         """The device that was asked for at first, once it is there again, takes over from the other."""

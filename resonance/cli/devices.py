@@ -1,0 +1,26 @@
+"""`resonance devices`: audio outputs, the default marked."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from resonance.outputs.speakers import DeviceError
+from resonance.outputs.speakers.watch import outputs
+
+
+def run(_: argparse.Namespace) -> int:
+    """Prints what there is, and returns 0 where something can be played on."""
+    code = 0
+    print("audio outputs (* is the default):")
+    try:
+        found = outputs()
+    except DeviceError as error:
+        found, code = [], 1
+        print(f"error: {error}; rendering to files works without", file=sys.stderr)
+    for output in found:
+        mark = "*" if output.default else " "
+        print(f"{mark} {output.number:>2}  {output.name} ({output.system}), {output.rate_hz:.0f} Hz")
+    if not found:
+        print("  none")
+    return code

@@ -1,0 +1,37 @@
+"""Single keys from the terminal, as they are pressed; none where there is no terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import Any
+
+
+class Keys:
+    """Reads keys without waiting for them, and leaves the terminal as it was."""
+
+    def __init__(self) -> None:
+        self._before: Any = None
+
+    def __enter__(self) -> Keys:
+        if sys.stdin is not None and sys.stdin.isatty():
+            import termios
+            import tty
+
+            self._before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            import termios
+
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+    def pressed(self) -> list[str]:
+        """The keys since the last time. A cursor key, which comes as several characters, is none."""
+        if self._before is None or not select.select([sys.stdin], [], [], 0.0)[0]:
+            return []
+        text = os.read(sys.stdin.fileno(), 64).decode(errors="ignore")
+        return [] if text.startswith("\x1b") else list(text)

@@ -1,0 +1,164 @@
+"""Sound servers of the tests' own, on a machine without a sound card: what is played can be recorded, and
+they can be killed and frozen.
+
+`jack_thru` is a cable through a JACK server whose card waits for a late program, so that every sample
+arrives however busy the machine is; `virt` is a PulseAudio sink that plays in real time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PACKAGES = "libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils jackd2"
+_PROGRAMS = ("pulseaudio", "pactl", "jackd", "jack_thru", "jack_lsp")
+_RECORDER = """
+import sys, sounddevice
+out = open(sys.argv[2], "wb")
+with sounddevice.RawInputStream(device=sys.argv[1], samplerate=48000, channels=2, dtype="float32",
+                                latency=0.1, callback=lambda data, *_: out.write(bytes(data))):
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+# norewinds: otherwise an idle null sink renders two seconds ahead, and a new stream loses its first frames.
+# handle_underrun: otherwise PortAudio is not told of them. disable-shm: with it, 16.1 aborts under load.
+_ALSA = """
+pcm.virt {
+  type asym
+  playback.pcm { type pulse device virt handle_underrun 1 }
+  capture.pcm { type pulse device virt.monitor }
+  hint { show on description "virtual sound card" }
+}
+"""
+
+
+def need_servers() -> None:
+    """Skips the test, and says what to install, where there are no servers to be started."""
+    lost = [name for name in _PROGRAMS if shutil.which(name) is None]
+    libraries = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    if "libportaudio.so.2" not in libraries:
+        lost.append("libportaudio")
+    if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
+        lost.append("ALSA's plugin for PulseAudio")
+    if lost:
+        pytest.skip(f"no {', '.join(lost)}: apt-get install --no-install-recommends {PACKAGES}")
+
+
+class Servers:
+    """A pair of servers in a folder; `env` is what a program needs to find them, and no others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        name = f"test{os.getpid()}x{abs(hash(str(folder))) % 10**6}"
+        (folder / "asoundrc").write_text(_ALSA)
+        self.env = {
+            **os.environ,
+            "PULSE_SERVER": f"unix:{folder}/pulse",
+            "PULSE_COOKIE": f"{folder}/cookie",
+            "PULSE_SINK": "virt",
+            "PULSE_SOURCE": "virt.monitor",
+            "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{folder}/asoundrc",
+            "JACK_DEFAULT_SERVER": name,
+            "JACK_NO_START_SERVER": "1",
+        }
+
+    def start(self, kind: str) -> None:
+        """Starts `pulse` or `jack`, and waits until it answers."""
+        if kind == "pulse":
+            self._launch(
+                "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
+                "--disable-shm=yes",
+                "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/pulse",
+                "-L", "module-null-sink sink_name=virt format=float32le rate=48000 channels=2 norewinds=1",
+            )  # fmt: skip
+            self._answers("pactl", "info")
+        else:
+            real_time = subprocess.run(["chrt", "-f", "10", "true"], capture_output=True, check=False)
+            self._launch(
+                "jackd", "--name", self.env["JACK_DEFAULT_SERVER"],
+                *(["-R", "-P", "10"] if real_time.returncode == 0 else ["-r"]),
+                "--sync", "--timeout", "150", "-d", "dummy", "--rate", "48000", "--period", "128",
+            )  # fmt: skip
+            self._answers("jack_lsp")
+            self._launch("jack_thru")
+            self._answers("jack_lsp", "jack_thru:output_2")
+
+    def kill(self, kind: str) -> None:
+        for name in ("pulseaudio",) if kind == "pulse" else ("jack_thru", "jackd"):
+            server = self._running.pop(name, None)
+            if server is not None:
+                server.kill()
+                server.wait()
+
+    def send(self, kind: str, number: signal.Signals) -> None:
+        self._running["pulseaudio" if kind == "pulse" else "jackd"].send_signal(number)
+
+    def close(self) -> None:
+        for server in self._running.values():
+            server.send_signal(signal.SIGCONT)
+        self.kill("pulse")
+        self.kill("jack")
+
+    @contextmanager
+    def recording(self, device: str) -> Iterator[Path]:
+        """Records what is played on a device, in a process of its own, into a file of raw floats."""
+        path = self._folder / "heard.raw"
+        call = [sys.executable, "-c", _RECORDER, device, str(path)]
+        with subprocess.Popen(
+            call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env
+        ) as recorder:
+            assert recorder.stdin is not None
+            assert recorder.stdout is not None
+            assert recorder.stdout.readline().strip() == b"up"
+            try:
+                yield path
+            finally:
+                recorder.stdin.close()
+                try:
+                    recorder.wait(5)
+                except subprocess.TimeoutExpired:
+                    recorder.kill()
+
+    def _launch(self, name: str, *words: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            home = {"HOME": str(self._folder), "XDG_RUNTIME_DIR": str(self._folder)}
+            self._running[name] = subprocess.Popen(
+                [name, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**self.env, **home},
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _answers(self, *call: str) -> None:
+        """Waits until a command succeeds; where more than one word, until it names the last."""
+        for _ in range(100):
+            try:
+                done = subprocess.run(
+                    call[:1] if call[0] == "jack_lsp" else call,
+                    env=self.env, capture_output=True, text=True, timeout=2, check=False,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                continue
+            if done.returncode == 0 and (
+                call[0] != "jack_lsp" or call[-1] in ("jack_lsp", *done.stdout.split())
+            ):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"{call[0]}: the server did not come up; see {self._folder}")
+
+
+def heard(path: Path) -> np.ndarray:
+    """What was recorded, (frames, 2), from its first sound to its last."""
+    raw = np.fromfile(path, "<f4")
+    audio = raw[: len(raw) // 2 * 2].reshape(-1, 2)
+    sounding = np.flatnonzero(audio.any(axis=1))
+    return audio[sounding[0] : sounding[-1] + 1] if len(sounding) else audio[:0]
