@@ -230,6 +230,7 @@ class Lines:
 
     score: Score
     scene: tuple[int, str] | None = None
+    compiled: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
 
     def __enter__(self) -> Lines:
@@ -243,6 +244,9 @@ class Lines:
 
     def show(self, speakers: Speakers) -> None:
         sounding = speakers.sounding
+        if speakers.compiling is not None and not self.compiled:
+            self.compiled = True
+            self.tell("compiling kernels, this once: half a minute")
         if sounding is None or speakers.device is None:
             return
         if (sounding.view.night, sounding.view.scene) != self.scene:
