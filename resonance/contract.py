@@ -123,12 +123,28 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """What a hand does to a note that it holds, at the steps' borders: float64 of shape (steps + 1,) each.
+
+    At rest `bend_cents` and `pressure` (0 to 1) are 0, and `timbre` (0 dark, 1 bright) is 0.5.
+    """
+
+    bend_cents: F64
+    pressure: F64
+    timbre: F64
+
+    def cut(self, borders: slice) -> Touch:
+        return Touch(self.bend_cents[borders], self.pressure[borders], self.timbre[borders])
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of the clock: `steps` grid steps from absolute frame `start` on.
 
     `valence`, `energy`, `tension`, `bpm`, `presence` and every field are float64 of shape (steps + 1,).
     `presence` is how much of the sound the score wants here, 0 to 1, crossfades included. `beats` are the
-    heart's beats in this span. `heard` holds the events of other sounds that begin in it.
+    heart's beats in this span. `heard` holds the events of other sounds that begin in it. `touch` is there
+    for the voice of a note whose player bends, presses or colours it.
     """
 
     start: int
@@ -142,6 +158,7 @@ class Span:
     fields: Mapping[str, F64]
     beats: Sequence[Beat] = ()
     heard: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    touch: Touch | None = None
 
     @property
     def frames(self) -> int:
@@ -184,6 +201,7 @@ class Span:
                 name: [event for event in events if begin <= event.frame < end]
                 for name, events in self.heard.items()
             },
+            touch=self.touch and self.touch.cut(borders),
         )
 
 
@@ -224,10 +242,10 @@ class Voice:
         """
         raise NotImplementedError
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         """Is told to end, by a note off; says for how many more seconds it will sound.
 
-        Infinity is as long as it said before.
+        `velocity` is how fast the key goes up, 0 to 1. Infinity is as long as it said before.
         """
         return math.inf
 

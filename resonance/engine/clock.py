@@ -19,6 +19,8 @@ from resonance.generate.heart import Heart
 from resonance.score.timeline import Timeline, Track
 
 FOREVER = 1 << 62
+PULSE = "pulse"
+"""What is let go of when the heart is led no more."""
 RIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 
@@ -29,6 +31,12 @@ class Ride:
     value: float
     before: float
     step: int
+
+    def over(self, step: int, steps: int) -> F64:
+        """Where it is at the borders of some steps, shape (steps + 1,)."""
+        reached = (np.arange(step, step + steps + 1) - self.step) / RIDE_STEPS
+        held: F64 = self.before + (self.value - self.before) * np.clip(reached, 0.0, 1.0)
+        return held
 
 
 class Fields(Mapping[str, F64]):
@@ -101,16 +109,21 @@ class Clock:
         self._rides[name] = Ride(value, self.value(name), self.step)
 
     def let_go(self, name: str) -> None:
-        """Gives a control back to the score."""
+        """Gives a control back to the score; `pulse` is the heart's beat, led from outside."""
+        if name == PULSE:
+            self._heart.free()
         self._rides.pop(name, None)
+
+    def lead(self, frame: int, interval_s: float) -> None:
+        """Leads the heart: a beat at an absolute frame not rendered yet, and one each `interval_s`."""
+        self._heart.lead(frame / self.rate_hz, interval_s)
+        self.ride("bpm", 60.0 / interval_s)
 
     def values(self, name: str, steps: int) -> F64:
         """A control at the borders of the next `steps` steps, shape (steps + 1,); read only."""
         ride = self._rides.get(name)
         if ride is not None:
-            reached = (np.arange(self.step, self.step + steps + 1) - ride.step) / RIDE_STEPS
-            held: F64 = ride.before + (ride.value - ride.before) * np.clip(reached, 0.0, 1.0)
-            return held
+            return ride.over(self.step, steps)
         track = self._tracks[name]
         if track.constant is not None:
             return self._constant(track.constant)[: steps + 1]

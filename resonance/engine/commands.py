@@ -45,7 +45,7 @@ class NoteOff(Command):
     """A note is let go of: the one of this number, sound and channel that was played last."""
 
     note: int
-    velocity: float = 0.0
+    velocity: float = 0.5
     sound: str | None = None
     channel: int = 0
 
@@ -64,7 +64,10 @@ class Express(Command):
 
 @dataclass(frozen=True, slots=True)
 class AllOff(Command):
-    """Every note that was played is let go of."""
+    """Every note that was played is let go of, or a channel's; `cut` ends what rings on as well."""
+
+    channel: int | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,22 @@ class LetGo(Command):
     """A hand gives a control back to the score."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse(Command):
+    """The heart is led: a beat in `in_s` seconds, one each `interval_s`, until "pulse" is let go."""
+
+    in_s: float
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tune(Command):
+    """A key is tuned to a pitch, for as long as the performance lasts."""
+
+    note: int
+    pitch_hz: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +130,8 @@ COMMANDS: dict[str, type[Command]] = {
     "all_off": AllOff,
     "set": Set,
     "let_go": LetGo,
+    "pulse": Pulse,
+    "tune": Tune,
     "launch": Launch,
     "hold": Hold,
     "rest": Rest,
@@ -155,6 +176,9 @@ _BOUNDS = {
     "timbre": (0.0, 1.0),
     "bend_cents": (-9600.0, 9600.0),
     "at_s": (0.0, MOST_S),
+    "in_s": (0.0, 10.0),
+    "interval_s": (0.25, 3.0),
+    "pitch_hz": (1.0, 20_000.0),
 }
 
 

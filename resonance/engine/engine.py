@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
 from resonance.effects.master import Ceiling, Master
 from resonance.effects.space import Space, SpacePatch
-from resonance.engine.clock import Clock, Fields
+from resonance.engine.clock import PULSE, Clock, Fields
 from resonance.engine.crew import Call, Crew
+from resonance.engine.hand import Hand
 from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
 from resonance.score import Score
@@ -114,7 +116,9 @@ class Engine:
         # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
         # each stem, and is laid on the stems only where they are asked for.
         self._weather = {name: self._over() for name in ("dry", "space", *(self._heard if stems else ()))}
-        self._notes: dict[tuple[int, int], str] = {}
+        self._count = 0
+        self._held: dict[tuple[int, int], list[tuple[str, int]]] = {}
+        self._tuned_hz: dict[int, float] = {}
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
 
@@ -299,6 +303,8 @@ class Engine:
 
     def check(self, name: str, value: float | None = None) -> None:
         """Raises KeyError for a control there is not, ValueError for a value outside its range."""
+        if name == PULSE and value is None:
+            return
         low, high = self._range(name)
         if value is not None and not low <= value <= high:
             raise ValueError(f"{name} is {value:g}; it must be between {low:g} and {high:g}")
@@ -342,41 +348,87 @@ class Engine:
         *,
         channel: int = 0,
         frame: int | None = None,
+        touch: Mapping[str, float] | None = None,
     ) -> None:
         """Plays a note (MIDI number; velocity 0 to 1) on a sound of the score, in its tuning.
 
         At `frame` exactly, which must not be rendered yet; by default at once. `channel` tells apart notes of
-        one number. Raises ValueError where the score does not have the sound.
+        one number. `touch` is how the hand already bends, presses and colours it. Raises ValueError where
+        the score does not have the sound.
         """
         part = next((part for part in self._parts if part.name == sound), None)
         if part is None:
             raise ValueError(f"no sound '{sound}' in {self.score.name} to play a note on")
         if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
             raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
+        self._count += 1
+        detail: dict[str, Any] = {"note": note, "velocity": velocity, "channel": channel}
+        detail["held"] = self._count
+        if touch:
+            detail["hand"] = Hand(**touch)
         part.put(
             Event(
                 self.frame if frame is None else frame,
                 "note",
-                pitch_hz=self.score.tuning.note_hz(note),
+                pitch_hz=self._tuned_hz.get(note) or self.score.tuning.note_hz(note),
                 level_db=2.0 * db_from_level(velocity),
                 rule="player",
-                detail={"note": note, "velocity": velocity, "channel": channel},
+                detail=detail,
             )
         )
-        self._notes[channel, note] = sound
+        self._held.setdefault((channel, note), []).append((sound, self._count))
 
-    def note_off(self, note: int, sound: str | None = None, *, channel: int = 0) -> None:
-        """Lets go of a note that was played: on this sound, or on the one it was played on last."""
-        last = self._notes.pop((channel, note), None)
-        for part in self._parts:
-            if part.name == (sound or last):
-                part.release(note, channel)
+    def note_off(
+        self, note: int, sound: str | None = None, *, channel: int = 0, velocity: float = 0.5
+    ) -> None:
+        """Lets go of a note that was played, on this sound or on any; `velocity` is how fast, 0 to 1."""
+        self.release(self.held(note, sound, channel), velocity)
 
-    def all_off(self) -> None:
-        """Lets go of every note that was played."""
-        self._notes.clear()
+    def held(self, note: int | None, sound: str | None = None, channel: int | None = None) -> Collection[int]:
+        """The numbers of notes that are held, to be let go of: they are held no more."""
+        found = set()
+        for key in list(self._held):
+            if channel in (None, key[0]) and note in (None, key[1]):
+                kept = [(on, number) for on, number in self._held[key] if sound not in (None, on)]
+                found |= {number for on, number in self._held[key] if sound in (None, on)}
+                self._held[key] = kept
+                if not kept:
+                    del self._held[key]
+        return found
+
+    def release(self, played: Collection[int], velocity: float = 0.5) -> None:
+        """Lets go of notes by the numbers that `held` gave."""
         for part in self._parts:
-            part.release()
+            part.release(played, velocity)
+
+    def cut(self, channel: int | None = None) -> None:
+        """Ends what the player's notes still sound, all or a channel's, within five milliseconds."""
+        for part in self._parts:
+            part.cut(channel)
+
+    def express(
+        self, note: int | None = None, sound: str | None = None, *, channel: int = 0, **values: float
+    ) -> None:
+        """Bends, presses or colours a held note, or with `note` None all of a channel.
+
+        `values` are `bend_cents`, `pressure` and `timbre`, as far as they change.
+        """
+        for part in self._parts:
+            if sound in (None, part.name):
+                part.express(note, channel, values)
+
+    def tune(self, note: int, pitch_hz: float) -> None:
+        """Tunes a key; notes that are held follow it where the score says so."""
+        self._tuned_hz[note] = pitch_hz
+
+    def follow(self, note: int) -> None:
+        """Brings the held notes of a key to where it is tuned now, where the score lets them follow."""
+        for part in self._parts:
+            part.retune(note, self._tuned_hz.get(note) or self.score.tuning.note_hz(note))
+
+    def lead(self, frame: int, interval_s: float) -> None:
+        """Leads the heart: a beat at `frame`, not rendered yet, and one each `interval_s` from there on."""
+        self._clock.lead(frame, interval_s)
 
 
 def _in_order(parts: list[Part]) -> list[Part]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
 from resonance.engine.clock import Clock, Fields
+from resonance.engine.hand import Hand
 from resonance.sounds import Sound
-from resonance.units import level_from_db, parameters
+from resonance.units import cents_from_ratio, level_from_db, parameters
 
 SPARES = 4
 LEAVE_STEPS = 4  # 5.3 ms at 48 kHz: too short to be heard as a fade, long enough not to click
@@ -67,6 +68,7 @@ class Slot:
     end: float = math.inf
     done: int = 0
     fade_steps: int = ENDING_STEPS
+    hand: Hand | None = None
 
 
 class Strip:
@@ -117,7 +119,7 @@ class Part:
         self._free = [Slot(sound.voice(patch, setting)) for _ in range(self._voices + spares)]
         self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
         self._pending: list[tuple[int, int, Event]] = []
-        self._put = self._begun = 0
+        self._put = self._begun = self._notes = 0
         self._air = np.zeros((2, 2))
         self._buffers = {name: Scratch() for name in ("dry", "wet")}
 
@@ -155,20 +157,52 @@ class Part:
             event = heapq.heappop(self._pending)[2]
             # Named as it begins: when it was decided hangs on the span's length.
             event.sound = self.name
-            event.name = f"{self.name}:{self._begun}"
+            # A player's notes are counted apart, so that they do not change what the piece does by itself.
+            by_hand = "note" in event.detail
+            event.name = f"{self.name}:note:{self._notes}" if by_hand else f"{self.name}:{self._begun}"
             event.key = np.uint64(rng.key(self._seed, event.name))
-            self._begun += 1
+            self._notes += by_hand
+            self._begun += not by_hand
             began.append(event)
         self.began = began
         return began
 
-    def release(self, note: int | None = None, channel: int | None = None) -> None:
-        """Lets go of a player's note; by default of all of them."""
+    def release(self, played: Collection[int], velocity: float = 0.5) -> None:
+        """Lets go of a player's notes by their numbers in the order of playing."""
+        for _, _, event in self._pending:
+            if event.detail.get("held") in played:
+                event.detail["let_go"] = velocity
+        for slot in self._busy:
+            if slot.event.detail.get("held") in played:
+                self._let_go(slot, self._clock.step, velocity)
+
+    def _let_go(self, slot: Slot, step: int, velocity: float) -> None:
+        slot.end = min(slot.end, step + self._steps(slot.voice.release(velocity)))
+        del slot.event.detail["held"]
+
+    def express(self, note: int | None, channel: int, values: Mapping[str, float]) -> None:
+        """Moves the hand on a player's held notes: on one, or on all of a channel."""
         for slot in self._busy:
             detail = slot.event.detail
-            if "note" in detail and note in (None, detail["note"]) and channel in (None, detail["channel"]):
-                slot.end = min(slot.end, self._clock.step + self._steps(slot.voice.release()))
-                del detail["note"]
+            if "held" in detail and detail["channel"] == channel and note in (None, detail["note"]):
+                slot.hand = slot.hand or Hand()
+                slot.hand.move(self._clock.step, **values)
+
+    def retune(self, note: int, pitch_hz: float) -> None:
+        """Bends a player's held notes of one key to another pitch."""
+        for slot in self._busy:
+            detail = slot.event.detail
+            if "held" in detail and detail["note"] == note and slot.event.pitch_hz:
+                slot.hand = slot.hand or Hand()
+                slot.hand.move(self._clock.step, tuned_cents=cents_from_ratio(pitch_hz / slot.event.pitch_hz))
+
+    def cut(self, channel: int | None) -> None:
+        """Ends all that a player's notes still sound, within five milliseconds."""
+        for slot in self._busy:
+            detail = slot.event.detail
+            if "note" in detail and channel in (None, detail["channel"]):
+                slot.end = min(slot.end, self._clock.step + LEAVE_STEPS)
+                slot.fade_steps = LEAVE_STEPS
 
     def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
         """Sounds the engine's span into `dry` and `wet`."""
@@ -213,11 +247,21 @@ class Part:
         slot.lag = event.frame % GRID_FRAMES
         slot.level = level_from_db(event.level_db) * near * asked
         slot.send = near**-0.5
-        slot.end = step + self._steps(slot.voice.start(event, span.cut(place, span.steps)))
+        slot.hand = event.detail.get("hand")
+        slot.end = step + self._steps(slot.voice.start(event, self._felt(slot, span.cut(place, span.steps))))
         slot.fade_steps = ENDING_STEPS
         slot.done = step
         slot.carry.fill(0.0)
         self._busy.append(slot)
+        if "let_go" in event.detail:
+            self._let_go(slot, step, event.detail["let_go"])
+
+    @staticmethod
+    def _felt(slot: Slot, span: Span) -> Span:
+        """The span as a voice feels it: with the hand that is on its note, if there is one."""
+        if slot.hand is None:
+            return span
+        return replace(span, touch=slot.hand.touch(span.start // GRID_FRAMES, span.steps))
 
     def _steps(self, seconds: float) -> float:
         return math.inf if seconds == math.inf else math.ceil(seconds * self._rate_hz / GRID_FRAMES)
@@ -240,7 +284,7 @@ class Part:
     def _add(self, slot: Slot, span: Span, strip: Strip, first: int) -> bool:
         """Adds a voice from step `first` of the strip's span on; False where it ran away."""
         out = self._scratch.silent(span.frames)
-        slot.voice.render(span, out)
+        slot.voice.render(self._felt(slot, span), out)
         borders = slice(first, first + span.steps + 1)
         level = strip.gain[borders] * slot.level
         if slot.event.sustained:

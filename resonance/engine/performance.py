@@ -19,7 +19,18 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Event
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.effects.master import Ceiling
-from resonance.engine.commands import AllOff, Command, CommandError, LetGo, NoteOff, NoteOn, Set
+from resonance.engine.commands import (
+    AllOff,
+    Command,
+    CommandError,
+    Express,
+    LetGo,
+    NoteOff,
+    NoteOn,
+    Pulse,
+    Set,
+    Tune,
+)
 from resonance.engine.engine import Engine
 from resonance.score import Score
 
@@ -93,6 +104,7 @@ class Performance:
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._asked: list[tuple[int, int, Command]] = []
         self._count = 0
+        self._channels: dict[int, dict[str, float]] = {}
         self._instrument = next((name for name in INSTRUMENTS if name in score.sounds), None)
         self._recent: deque[Shown] = deque(maxlen=SHOWN_EVENTS)
 
@@ -187,7 +199,7 @@ class Performance:
                     raise CommandError(f"{self.score.name} has no instrument for a note: name a sound")
                 if instrument not in self.score.sounds:
                     raise CommandError(f"no sound '{instrument}' in {self.score.name} to play a note on")
-            case NoteOff() | AllOff():
+            case NoteOff() | AllOff() | Express() | Pulse() | Tune():
                 pass
             case _:
                 raise CommandError(f"{type(command).__name__} cannot be done yet")
@@ -202,12 +214,29 @@ class Performance:
                 self._engine.let_go(name)
             case NoteOn(note, velocity, sound, channel) if velocity > 0.0:
                 instrument = sound or self._instrument or ""
-                self._engine.note_on(note, velocity, instrument, channel=channel, frame=heard)
-            case NoteOn(note, _, sound, channel) | NoteOff(note, _, sound, channel):
-                # A step after a note that was played at the same frame, so that it has begun.
-                self._later(heard, partial(self._engine.note_off, note, sound, channel=channel))
-            case AllOff():
-                self._later(heard, self._engine.all_off)
+                touch = self._channels.get(channel)
+                self._engine.note_on(note, velocity, instrument, channel=channel, frame=heard, touch=touch)
+            case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
+                # Which note is meant is known now; it is let go of a step after one that was played at the
+                # same frame, so that it has begun.
+                held = self._engine.held(note, sound, channel)
+                up = velocity if isinstance(command, NoteOff) else 0.5
+                self._later(heard, partial(self._engine.release, held, up))
+            case AllOff(channel, cut):
+                self._later(heard, partial(self._engine.release, self._engine.held(None, None, channel)))
+                if cut:
+                    self._later(heard, partial(self._engine.cut, channel))
+            case Express(note, channel, sound, bend_cents, pressure, timbre):
+                asked = {"bend_cents": bend_cents, "pressure": pressure, "timbre": timbre}
+                moved = {name: value for name, value in asked.items() if value is not None}
+                if note is None:
+                    self._channels.setdefault(channel, {}).update(moved)
+                self._later(heard, partial(self._engine.express, note, sound, channel=channel, **moved))
+            case Pulse(in_s, interval_s):
+                self._engine.lead(heard + round(in_s * self.rate), interval_s)
+            case Tune(note, pitch_hz):
+                self._engine.tune(note, pitch_hz)
+                self._later(heard, partial(self._engine.follow, note))
 
     def _later(self, frame: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (frame // GRID_FRAMES + 1, self._next(), act))

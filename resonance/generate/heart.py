@@ -38,7 +38,22 @@ class Heart:
         self._wander = 0.0
         self._breath = 0.0
         self._slow_phase = float(rng.random())
+        self._last_s = -math.inf
+        self._led_s: float | None = None
         self.next_s = 0.5
+
+    def lead(self, next_s: float, interval_s: float) -> None:
+        """From now on beats at `next_s` and each `interval_s` after it, exactly, until it is free again.
+
+        A beat that would follow the last one sooner than half an interval is the last one, come early.
+        """
+        while next_s - self._last_s < 0.5 * interval_s:
+            next_s += interval_s
+        self.next_s, self._led_s = next_s, interval_s
+
+    def free(self) -> None:
+        """Goes on by itself from its next beat on."""
+        self._led_s = None
 
     def beat(self, bpm: float, breath_hz: float = 0.0) -> Pulse:
         """The next beat, at `next_s`, given the tempo there; `breath_hz` 0 is a breath every four beats."""
@@ -50,7 +65,10 @@ class Heart:
         # The interval is shortest in the middle of the breath in, which is the breath's first half.
         swing = -_BREATH_SWING * math.sin(2.0 * math.pi * (self._breath + breath_step / 2.0))
         interval_s = mean_s * (1.0 + calm * (swing + _SLOW_WAVE * slow + _WANDER * self._wander))
+        if self._led_s is not None:
+            interval_s = self._led_s
         pulse = Pulse(self.next_s, interval_s, self._breath)
+        self._last_s = self.next_s
         self._breath = (self._breath + breath_step) % 1.0
         self.next_s += interval_s
         return pulse

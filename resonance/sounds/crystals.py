@@ -20,8 +20,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
+from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Touch, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.curves import ratios
 from resonance.dsp.modes import mode_coefficients, modes
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -38,6 +39,7 @@ _WEIGHT = np.array([1.0, 0.34, 0.20, 0.17, 0.11, 0.10, 0.085, 0.07, 0.055, 0.045
 _SNAP_MODES = 24
 _SNAP_S = 0.3
 _BOW_MODES = 3
+_PRESSED = 0.6  # a key pressed home bows its ledge, by ear a little softer than a bow does
 _LEDGES = np.array([2, 2, 3, 3, 3, 4])  # octaves above the root: 220, 440 and, rarely, 880 Hz
 
 
@@ -198,6 +200,7 @@ class CrystalsVoice(Voice):
         self._state.fill(0.0)
         rng = np.random.Generator(np.random.PCG64(event.key))
         self._bowed = event.kind == "bow"
+        self._held = event.kind == "note"
         self._pan = float(event.detail.get("pan", 0.0))
         velocity = float(event.detail.get("velocity", 0.7))
         if event.kind == "snap":
@@ -223,11 +226,12 @@ class CrystalsVoice(Voice):
         weight = np.tile(0.5 * _WEIGHT * shape, 2)
         self._place(weight, 0.25)
         self._blow = np.zeros(0, np.float32)
-        if self._bowed:
+        if self._bowed or self._held:
             self._bow_phase = rng.random(_BOW_MODES)
             self._bow_hz = frequency_hz[:_BOW_MODES]
             # A mode driven at its own pitch grows to its drive times its decay time in frames.
             self._bow_level = 7.0 / (modes_t60_s[:_BOW_MODES] * self._rate_hz)
+        if self._bowed:
             self._bow_s = 0.9 + 1.6 * rng.random()
             return float(self._bow_s + 1.3 * t60_s)
         hardness = float(np.clip(span["hardness"][0] + 0.5 * (velocity - 0.5), 0.0, 1.0))
@@ -250,6 +254,7 @@ class CrystalsVoice(Voice):
         return len(self._blow) / self._rate_hz + 0.15
 
     def _tune(self, frequency_hz: F64, t60_s: F64) -> None:
+        self._modes_hz, self._modes_t60_s = frequency_hz, t60_s
         self._rotation[0, 0], self._rotation[0, 1] = mode_coefficients(frequency_hz, t60_s, self._rate_hz)
 
     def _place(self, weight: F64, spread: float) -> None:
@@ -264,22 +269,38 @@ class CrystalsVoice(Voice):
     def render(self, span: Span, out: F32) -> None:
         excitation = self._excitation[: span.frames]
         excitation.fill(0.0)
+        rotation = self._rotation
         if self._bowed:
-            self._drawn(span, excitation)
+            age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
+            self._drawn(np.sin(np.pi * np.clip(age_s / self._bow_s, 0.0, 1.0)) ** 2, span, excitation)
         else:
             blow = self._blow[self._age : self._age + span.frames]
             excitation[: len(blow)] = blow
-        modes(self._state, self._rotation, self._strike, self._left, self._right, excitation, out)
+        if span.touch is not None and self._held:
+            rotation = self._bent(span.touch)
+            self._drawn(_PRESSED * span.touch.pressure, span, excitation)
+        modes(self._state, rotation, self._strike, self._left, self._right, excitation, out)
         self._age += span.frames
 
-    def _drawn(self, span: Span, excitation: F32) -> None:
-        """A bow: the lowest modes are fed at their own pitch, in one slow stroke."""
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
-        stroke = np.sin(np.pi * np.clip(age_s / self._bow_s, 0.0, 1.0)) ** 2
+    def _bent(self, touch: Touch) -> F64:
+        """The modes' rotation at every step under a hand: bent, and its higher modes damped or let ring."""
+        bend, timbre = touch.bend_cents[:-1, None], touch.timbre[:-1, None]
+        if np.ptp(bend) == 0.0 and np.ptp(timbre) == 0.0:
+            bend, timbre = bend[:1], timbre[:1]
+        # Every octave above the lowest mode rings up to 2.8 times shorter or longer.
+        height = np.log2(np.maximum(self._modes_hz / self._modes_hz[0], 1.0))
+        t60_s = self._modes_t60_s * 2.0 ** (np.minimum(height, 3.0) * 3.0 * (timbre - 0.5))
+        frequency_hz = self._modes_hz * ratios(bend)
+        return np.stack(mode_coefficients(frequency_hz, t60_s, self._rate_hz), axis=1)
+
+    def _drawn(self, stroke: F64, span: Span, excitation: F32) -> None:
+        """A bow, or a hand that presses: the lowest modes are fed at their own pitch."""
         if stroke.max() == 0.0:
             return
         level = (stroke[:, None] * self._bow_level).astype(np.float32)
         cycles = np.broadcast_to(self._bow_hz / self._rate_hz, level.shape).copy()
+        if span.touch is not None:
+            cycles *= ratios(span.touch.bend_cents)[:, None]
         both = self._bow[: 2 * span.frames].reshape(2, span.frames)
         both.fill(0.0)
         sines(self._bow_phase, cycles, level, level, both)

@@ -20,6 +20,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.curves import ratios
 from resonance.dsp.modes import mode_coefficients, modes
 from resonance.dsp.noise import white
 from resonance.units import hz, part, seconds
@@ -31,6 +32,7 @@ _CHEST_WEIGHT = np.array([0.5, 0.4, 0.26, 0.14])
 _GIVE = 0.28  # how far the pitch gives way under the blow, and
 _GIVE_S = 0.035  # how soon it is back: by ear, between a floor tom and a heart
 _RECOIL_S = 0.08
+_BASS = 36  # the key of the bass drum. Source: General MIDI 1, percussion map
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,18 @@ class HeartbeatVoice(Voice):
 
     def start(self, event: Event, span: Span) -> float:
         second = event.kind == "dub"
+        # A player's keys are skins of other sizes around the bass drum's; a harder blow is a harder mallet.
+        height = 2.0 ** ((min(max(event.detail.get("note", _BASS), 24), 72) - _BASS) / 12.0)
+        hard = 0.6 * (float(event.detail.get("velocity", 0.5)) - 0.5)
         self._state.fill(0.0)
         self._age = 0
-        self._pitch_hz = float(span["pitch_hz"][0]) * (1.22 if second else 1.0)
+        self._pitch_hz = float(span["pitch_hz"][0]) * (1.22 if second else 1.0) * height
         t60_s = float(span["t60_s"][0]) * (0.62 if second else 1.0)
         self._t60 = np.concatenate(
             (t60_s / (1.0 + 0.5 * (_MEMBRANE - 1.0)), 0.7 * t60_s * _CHEST_HZ[0] / _CHEST_HZ)
         )
-        self._blow = _blow(float(span["softness"][0]), second, event.key, self._rate_hz)
+        softness = min(max(float(span["softness"][0]) - hard, 0.0), 1.0)
+        self._blow = _blow(softness, second, height, event.key, self._rate_hz)
         return 1.5 * t60_s  # 90 dB down
 
     def render(self, span: Span, out: F32) -> None:
@@ -98,15 +104,18 @@ class HeartbeatVoice(Voice):
         excitation.fill(0.0)
         blow = self._blow[self._age : self._age + span.frames]
         excitation[: len(blow)] = blow
-        modes(self._state, self._turns(span.steps), self._strike, self._out, self._out, excitation, out)
+        modes(self._state, self._turns(span), self._strike, self._out, self._out, excitation, out)
         self._age += span.frames
 
-    def _turns(self, steps: int) -> F64:
+    def _turns(self, span: Span) -> F64:
         """The modes' rotation at every step: the skin gives way under the blow, and comes back."""
+        steps = span.steps
         age_s = (self._age + np.arange(steps) * GRID_FRAMES) / self._rate_hz
         give = _GIVE * np.exp(-age_s / _GIVE_S)
         give[give < 1e-4] = 0.0
         giving = min(int(np.count_nonzero(give)) + 1, steps)
+        if span.touch is not None:
+            giving, give = steps, (1.0 + give) * ratios(span.touch.bend_cents[:-1]) - 1.0
         frequency_hz = np.empty((giving, len(self._t60)))
         frequency_hz[:, : len(_MEMBRANE)] = self._pitch_hz * (1.0 + give[:giving, None]) * _MEMBRANE
         frequency_hz[:, len(_MEMBRANE) :] = _CHEST_HZ
@@ -116,12 +125,12 @@ class HeartbeatVoice(Voice):
         return rotation
 
 
-def _blow(softness: float, second: bool, key: np.uint64, rate_hz: float) -> F32:
+def _blow(softness: float, second: bool, height: float, key: np.uint64, rate_hz: float) -> F32:
     """A mallet's push, a smooth pulse of unit area with a little of the skin's rustle in it; and its recoil.
 
     The recoil is as large, but too slow to be heard: without it every beat would leave the air pushed (DC).
     """
-    contact_s = (0.0035 + 0.008 * softness) * (0.75 if second else 1.0)
+    contact_s = (0.0035 + 0.008 * softness) * (0.75 if second else 1.0) / height
     frames = int(contact_s * rate_hz)
     pulse = 1.0 - np.cos(2.0 * np.pi * (np.arange(frames) + 0.5) / frames)
     rustle = np.zeros((1, GRID_FRAMES * -(-frames // GRID_FRAMES)), np.float32)

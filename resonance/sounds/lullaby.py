@@ -129,6 +129,7 @@ class LullabyVoice(Voice):
         self._begins_s = np.array([0.0]) if held else event.detail["begins_s"]
         self._pitches_hz = np.array([event.pitch_hz]) if held else event.detail["pitches_hz"]
         self._ends_s = np.inf if held else event.duration_s
+        self._dies_s = _DIES_S
         self._vowels = np.clip(
             span["openness"][0]
             + 0.5 * (span.valence[0] - 0.5)
@@ -138,9 +139,10 @@ class LullabyVoice(Voice):
         )
         return self._ends_s + _DIES_S
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         self._ends_s = min(self._ends_s, self._age / self._rate_hz)
-        return _DIES_S
+        self._dies_s = _DIES_S * (1.4 - 0.8 * velocity)
+        return self._dies_s
 
     def render(self, span: Span, out: F32) -> None:
         age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
@@ -149,12 +151,17 @@ class LullabyVoice(Voice):
         drift(self._key, self._wander_phase, increment, wander)
         loud = self._loudness(age_s) * (1.0 + 0.12 * wander[:, -1])
         vowel = 2.0 * glided(age_s, self._begins_s, self._vowels, _GLIDE_S)
-        centre_hz, level = formants_at(LOW, vowel)
-
         pitch_hz = np.exp(glided(age_s, self._begins_s, np.log(self._pitches_hz), _GLIDE_S))
+        if span.touch is not None:
+            loud = loud * (1.0 + span.touch.pressure)
+            vowel = np.clip(vowel + 2.0 * span.touch.timbre - 1.0, 0.0, 2.0)
+            pitch_hz = pitch_hz * ratios(span.touch.bend_cents)
+        centre_hz, level = formants_at(LOW, vowel)
         harmonics = len(self._harmonic)
         heard = sung(LOW, pitch_hz[:, None] * self._harmonic, centre_hz, level) * (loud * 0.12)[:, None]
         heard[:, self._harmonic * self._pitches_hz.max() > 0.45 * self._rate_hz] = 0.0
+        if span.touch is not None:
+            heard[self._harmonic * pitch_hz[:, None] > 0.45 * self._rate_hz] = 0.0
         cycles = np.empty((span.steps + 1, _SINGERS * harmonics))
         for singer in range(_SINGERS):
             ratio = ratios(self._wavering(singer, span, age_s, wander))
@@ -174,7 +181,7 @@ class LullabyVoice(Voice):
     def _loudness(self, age_s: F64) -> F64:
         """The phrase swells, each tone a little by itself, and dies away."""
         rise = np.clip(age_s / 0.7, 0.0, 1.0)
-        fall = np.clip((age_s - self._ends_s) / _DIES_S, 0.0, 1.0)
+        fall = np.clip((age_s - self._ends_s) / self._dies_s, 0.0, 1.0)
         since = age_s - self._begins_s[np.searchsorted(self._begins_s, age_s, "right") - 1]
         tone = 0.72 + 0.28 * np.sin(0.5 * np.pi * np.clip(since / 0.5, 0.0, 1.0)) ** 2
         return np.sin(0.5 * np.pi * rise) ** 2 * np.cos(0.5 * np.pi * fall) ** 2 * tone

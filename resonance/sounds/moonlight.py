@@ -159,11 +159,13 @@ class MoonlightVoice(Voice):
         self._begins_s = event.detail.get("begins_s", np.zeros(1))
         self._pitches_hz = event.detail.get("pitches_hz", np.array([event.pitch_hz or self._chord_hz[-1]]))
         self._ends_s = event.duration_s if event.duration_s > 0.0 else math.inf
+        self._dies_s = _DIES_S
         return self._ends_s + _DIES_S
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         self._ends_s = min(self._ends_s, self._age / self._rate_hz)
-        return _DIES_S
+        self._dies_s = _DIES_S * (1.4 - 0.8 * velocity)
+        return self._dies_s
 
     def render(self, span: Span, out: F32) -> None:
         age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
@@ -173,6 +175,9 @@ class MoonlightVoice(Voice):
         drift(self._key, self._curve_phase, increment, curve)
         loud = levels(10.0 * (span.energy - 0.5))
         vowel = 3.0 * span["openness"] + 2.2 * curve[:, -1] + 0.8 * (span.valence - 0.6)
+        if span.touch is not None:
+            loud = loud * (1.0 + span.touch.pressure)
+            vowel = vowel + 3.0 * (span.touch.timbre - 0.5)
         # The fourth vowel is only touched: its second formant lies where moonlight would glare.
         throat = formants_at(WOMAN, np.clip(vowel, 0.0, 2.3))
         if self._choir:
@@ -183,6 +188,8 @@ class MoonlightVoice(Voice):
             self._circle(span, loud, curve[:, -3], out)
         else:
             tone_hz = np.exp(glided(age_s, self._begins_s, np.log(self._pitches_hz), _GLIDE_S))[:, None]
+            if span.touch is not None:
+                tone_hz = tone_hz * ratios(span.touch.bend_cents)[:, None]
             each = (0.16 * self._phrased(age_s) * loud * (1.0 + 0.25 * curve[:, 0]))[:, None]
             self._sing(span, age_s, curve, tone_hz, each, throat, out)
         self._age += span.frames
@@ -202,6 +209,8 @@ class MoonlightVoice(Voice):
         heard = sung(WOMAN, frequency_hz, *throat) * each[:, self._tone]
         heard *= self._harmonic ** (0.8 * (span.energy - 0.6))[:, None]
         heard[np.abs(frequency_hz - self._eyes_hz) < _ROOM_FOR_EYES_HZ] = 0.0
+        if span.touch is not None:
+            heard[frequency_hz > 0.45 * self._rate_hz] = 0.0
         ratio = ratios(self._wavering(span, age_s, curve))
         singers = ratio.reshape(len(ratio), len(self._left), -1)[:, :, self._tone]
         cycles = singers * (frequency_hz / self._rate_hz)[:, None]
@@ -226,7 +235,7 @@ class MoonlightVoice(Voice):
         rise = np.sin(0.5 * np.pi * np.clip(age_s / 1.1, 0.0, 1.0)) ** 2
         since = age_s - self._begins_s[np.searchsorted(self._begins_s, age_s, "right") - 1]
         tone = 0.7 + 0.3 * np.sin(0.5 * np.pi * np.clip(since / 1.2, 0.0, 1.0)) ** 2
-        fall = np.cos(0.5 * np.pi * np.clip((age_s - self._ends_s) / _DIES_S, 0.0, 1.0)) ** 2
+        fall = np.cos(0.5 * np.pi * np.clip((age_s - self._ends_s) / self._dies_s, 0.0, 1.0)) ** 2
         return rise * tone * fall
 
     def _breathe(self, span: Span, loud: F64, throat: tuple[F64, F64], out: F32) -> None:

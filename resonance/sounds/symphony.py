@@ -229,7 +229,13 @@ class SymphonyVoice(Voice):
         level[level < _GONE] = 0.0
         if self._age == 0:
             level[0] = 0.0  # the blow: one step long, 1.3 ms
-        sines(self._phase, self._cycles[: span.steps + 1], level * self._left, level * self._right, out)
+        cycles = self._cycles[: span.steps + 1]
+        if span.touch is not None:
+            cycles = cycles * ratios(span.touch.bend_cents)[:, None]
+            bright = _CRYSTAL_RATIO[_CRYSTAL_PAIRS] ** (3.0 * (span.touch.timbre - 0.5))[:, None]
+            level *= (bright * (1.0 + span.touch.pressure)[:, None]).astype(np.float32)
+            level[cycles > 0.45] = 0.0
+        sines(self._phase, cycles, level * self._left, level * self._right, out)
 
     def _sing(self, span: Span, out: F32) -> None:
         n = len(HARMONICS)

@@ -258,11 +258,11 @@ class TreeVoice(Voice):
         self._attack_s = 0.11 - 0.05 * self._velocity + 0.04 * rng.random()
         return self._ends_s + 0.6
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         if not self._brass:
             return np.inf
         self._ends_s = min(self._ends_s, self._age / self._rate_hz)
-        return 0.6
+        return 0.6  # brass is stopped by the tongue, however fast the key goes up
 
     def render(self, span: Span, out: F32) -> None:
         if self._brass:
@@ -278,7 +278,13 @@ class TreeVoice(Voice):
         level[level < _GONE] = 0.0
         if self._age == 0:
             level[0] = 0.0  # the blow: one step long, 1.3 ms
-        sines(self._phase, self._cycles[: span.steps + 1], level * self._left, level * self._right, out)
+        cycles = self._cycles[: span.steps + 1]
+        if span.touch is not None:
+            cycles = cycles * ratios(span.touch.bend_cents)[:, None]
+            bright = _BELL_RATIO[_BELL_PAIRS] ** (3.0 * (span.touch.timbre - 0.5))[:, None]
+            level *= (bright * (1.0 + span.touch.pressure)[:, None]).astype(np.float32)
+            level[cycles > 0.45] = 0.0
+        sines(self._phase, cycles, level * self._left, level * self._right, out)
 
     def _blow(self, span: Span, out: F32) -> None:
         """Two players on one tone: the louder it is blown, the more harmonics speak."""

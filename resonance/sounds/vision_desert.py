@@ -159,7 +159,7 @@ class VisionDesertVoice(Voice):
         self._left, self._right = math.cos(angle), math.sin(angle)
         return self._ends_s + _BREATH_S
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         self._ends_s = min(self._ends_s, self._age / self._rate_hz)
         return _BREATH_S
 

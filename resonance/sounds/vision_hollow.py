@@ -120,7 +120,7 @@ class VisionHollowVoice(Voice):
         self._left, self._right = math.cos(angle), math.sin(angle)
         return self._ends_s + _DAMPED_S
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         self._ends_s = min(self._ends_s, self._age / self._rate_hz)
         return _DAMPED_S
 

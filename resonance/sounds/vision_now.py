@@ -82,7 +82,7 @@ class VisionNowVoice(Voice):
         self._breath = 0.0
         return math.inf
 
-    def release(self) -> float:
+    def release(self, velocity: float = 0.5) -> float:
         self._ends_s = self._age / self._rate_hz
         return _LEAVES_S
 

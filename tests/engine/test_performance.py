@@ -67,7 +67,7 @@ def test_a_note_that_is_let_go_at_once_does_not_hang(monkeypatch: pytest.MonkeyP
     performance = Performance(score_of(PIECE), seed=3)
     released = []
     voice = performance.score.sounds["lullaby"].definition.voice
-    monkeypatch.setattr(voice, "release", lambda self: released.append(self) or 0.1)
+    monkeypatch.setattr(voice, "release", lambda self, velocity: released.append(velocity) or 0.1)
     performance.do(NoteOn(57, 0.6, "lullaby"))
     performance.do(NoteOff(57, 0.0, "lullaby"))
     performance.render(1000)

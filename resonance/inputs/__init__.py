@@ -1,0 +1,1 @@
+"""Inputs: what hands, clocks, programs and hearts send, turned into commands. One file a port."""
