@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from resonance.outputs.speakers import DeviceError
-from resonance.outputs.speakers.watch import outputs
+from resonance.outputs.speakers.outlet import outputs
 
 
 def run(_: argparse.Namespace) -> int:

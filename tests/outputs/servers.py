@@ -64,7 +64,7 @@ class Servers:
         (folder / "asoundrc").write_text(_ALSA)
         self.env = {
             **os.environ,
-            "PULSE_SERVER": f"unix:{folder}/pulse",
+            "PULSE_SERVER": f"unix:{folder}/pulse.sock",
             "PULSE_COOKIE": f"{folder}/cookie",
             "PULSE_SINK": "virt",
             "PULSE_SOURCE": "virt.monitor",
@@ -79,7 +79,7 @@ class Servers:
             self._launch(
                 "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
                 "--disable-shm=yes",
-                "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/pulse",
+                "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/pulse.sock",
                 "-L", "module-null-sink sink_name=virt format=float32le rate=48000 channels=2 norewinds=1",
             )  # fmt: skip
             self._answers("pactl", "info")
@@ -107,8 +107,14 @@ class Servers:
     def close(self) -> None:
         for server in self._running.values():
             server.send_signal(signal.SIGCONT)
-        self.kill("pulse")
-        self.kill("jack")
+        # A JACK server that is killed stays in a list of eight for ever; one that is asked to end does not.
+        for server in self._running.values():
+            server.terminate()
+        for server in self._running.values():
+            try:
+                server.wait(5)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
     @contextmanager
     def recording(self, device: str) -> Iterator[Path]:

@@ -5,8 +5,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from resonance.outputs.speakers.callback import compiled, prepared
-from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot
+from resonance.outputs.speakers.callback import compiled
+from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot, prepared
 
 RATE_HZ = 48_000.0
 MINUS_30_DB = 10.0 ** (-30.0 / 20.0)

@@ -14,16 +14,15 @@ from numba import types
 from numba.extending import intrinsic
 
 from resonance.dsp import CACHE_FOLDER
-from resonance.outputs.speakers.ring import HEADER_WORDS, RING_FRAMES, SLOT_WORDS, Header, Slot
-
-SOFT_S = 0.6
-"""A raised cosine of this length is at -35 dB after 50 ms: a start startles nobody."""
-QUICK_S = 0.02
-FALL_S = 0.05
-GLIDE_S = 0.03
-"""The time constant in which the level follows the hand: no zipper, no delay."""
-SHORT_GAP_S = 0.25
-"""After a longer silence than this, sound comes back softly."""
+from resonance.outputs.speakers.ring import (
+    HEADER_WORDS,
+    RING_FRAMES,
+    SHORT_GAP_S,
+    SLOT_WORDS,
+    SOFT_S,
+    Header,
+    Slot,
+)
 
 _LAST = 128  # frames in which what is left in a ring that runs empty dies away: 3 ms, no click
 _HALF_PI = np.pi / 2.0
@@ -141,16 +140,3 @@ def compiled() -> Any:
     """The callback as C sees it; its `address` goes to PortAudio."""
     options: dict[str, Any] = {"nopython": True, "error_model": "numpy", "cache": CACHE_FOLDER is not None}
     return numba.cfunc(_SIGNATURE, **options)(_take)
-
-
-def prepared(slot: Any, levels: Any, rate_hz: float, wanted: float) -> None:
-    """Sets a slot to silence at a rate, to rise softly once it is told to play."""
-    kept = slot[Slot.DATA], slot[Slot.HEADER]
-    slot[:] = 0
-    slot[Slot.DATA], slot[Slot.HEADER] = kept
-    slot[Slot.EMPTY] = 1
-    levels[Slot.WANTED] = levels[Slot.LEVEL] = wanted
-    levels[Slot.SOFT] = levels[Slot.RISE] = 1.0 / (SOFT_S * rate_hz)
-    levels[Slot.QUICK] = 1.0 / (QUICK_S * rate_hz)
-    levels[Slot.FALL] = 1.0 / (FALL_S * rate_hz)
-    levels[Slot.GLIDE] = 1.0 - np.exp(-1.0 / (GLIDE_S * rate_hz))

@@ -1,8 +1,10 @@
-"""A device's own process: it finds a device, opens it, and leaves all else to the compiled callback.
+"""Where PortAudio lives: a process a device, made by a fork that has everything loaded but PortAudio.
 
-PortAudio hangs or aborts where a server dies under it, and makes its list of devices only once: so this
-process is one that can be killed at any time, looks again and again for what it was told to play on, and
-leaves by `os._exit`, calling nothing of PortAudio's again. What it has to say it says as lines of JSON.
+PortAudio hangs or aborts where a server dies under it, and makes its list of devices only once: so a card is
+a process that can be killed at any time, looks again and again for what it was told to play on, and leaves
+by `os._exit`. Python and the compiled callback take seconds to load on a busy machine, and nobody wants to
+wait for them in silence: so cards are forked from a process that has them, and stays clear of PortAudio.
+What cards have to say they say as lines of JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import signal
 import time
 from dataclasses import dataclass
 from typing import Any
+
+from resonance.outputs.speakers.ring import Ring, Slot, prepared
 
 LOOK_S = 0.5
 """How often it looks whether its device is there: well within the three seconds in which it must sound."""
@@ -67,27 +71,20 @@ def whole(output: Output) -> str:
 
 
 def _say(**what: Any) -> None:
-    os.write(_SAYS, (json.dumps(what) + "\n").encode())
+    os.write(_says, (json.dumps({"card": _number, **what}) + "\n").encode())
 
 
-_SAYS = 1
+_says = 1
+_number = 0
 
 
 def _quiet() -> None:
-    """Keeps our lines apart from what libraries print, and leaves signals to the parent.
-
-    When the parent goes, however, its pipe closes, and so does this process.
-    """
-    global _SAYS
-    _SAYS = os.dup(1)
+    """Keeps our lines apart from what libraries print, and leaves signals to the parent."""
+    global _says
+    _says = os.dup(1)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _alone() -> bool:
-    """Whether the parent has gone, or has asked to leave."""
-    return bool(select.select([0], [], [], 0.0)[0])
 
 
 def _listed() -> None:
@@ -104,29 +101,23 @@ def _listed() -> None:
 class Card:
     """A device for as long as it lasts. `asked` is what the parent wants:
 
-    `file` and `slot` of the ring, `name` (None: the default), `rate_hz`, `latency_s` (None: the lowest),
+    `slot` of the ring, `name` (None: the default), `rate_hz`, `latency_s` (None: the lowest),
     `level`, and whether to make do with the default where the named one is absent (`otherwise`).
     """
 
-    def __init__(self, asked: dict[str, Any]) -> None:
-        import numpy as np
-
-        from resonance.outputs.speakers.callback import compiled
-        from resonance.outputs.speakers.ring import Ring, Slot
-
+    def __init__(self, asked: dict[str, Any], ring: Ring, callback: Any) -> None:
         self._asked = asked
-        self._ring = Ring(asked["file"])
-        self._slot = self._ring.slots[asked["slot"]]
-        self._callback = compiled()
-        self._beat = Slot.BEAT
-        self._slot[Slot.DATA] = self._ring.data.ctypes.data
-        self._slot[Slot.HEADER] = self._ring.header.ctypes.data
-        self._user = np.asarray(self._slot).ctypes.data
+        self._ring = ring
+        self._slot = ring.slots[asked["slot"]]
+        self._callback = callback
+        self._slot[Slot.DATA] = ring.data.ctypes.data
+        self._slot[Slot.HEADER] = ring.header.ctypes.data
+        self._user = self._slot.ctypes.data
+        self._parent = os.getppid()
         self._stream: Any = None
         self._said = ""
-        # From here on a frozen server can make anything hang: the parent is told, and counts the seconds.
-        _say(looking=True)
-        self._slot[self._beat] = time.monotonic_ns()
+        # From here on a frozen server can make anything hang: the parent counts the seconds.
+        self._slot[Slot.BEAT] = time.monotonic_ns()
         import sounddevice
 
         self._sounddevice = sounddevice
@@ -151,9 +142,9 @@ class Card:
     def _wait(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0.0:
-            self._slot[self._beat] = time.monotonic_ns()
+            self._slot[Slot.BEAT] = time.monotonic_ns()
             time.sleep(min(left, _ROUND_S))
-            if _alone():
+            if self._slot[Slot.LEAVE] or os.getppid() != self._parent:
                 return True
         return False
 
@@ -193,8 +184,6 @@ class Card:
 
     def _start(self, output: Output) -> None:
         """Opens a device at the rate asked for or, where it refuses, at its own."""
-        from resonance.outputs.speakers.callback import prepared
-
         sounddevice = self._sounddevice
         for rate_hz in dict.fromkeys((self._asked["rate_hz"], output.rate_hz)):
             prepared(self._slot, self._ring.levels[self._asked["slot"]], rate_hz, self._asked["level"])
@@ -222,13 +211,73 @@ class Card:
         return latency_s if 0.0 <= latency_s < 10.0 else 0.0
 
 
+class Cards:
+    """Forks a card for each line it is sent, ends those it is told to, and says when one has ended."""
+
+    def __init__(self, file: int) -> None:
+        from resonance.outputs.speakers.callback import compiled
+
+        self._ring = Ring(file)
+        self._callback = compiled()
+        self._running: dict[int, int] = {}
+
+    def serve(self) -> None:
+        """Goes round until the parent goes; then nothing of it stays."""
+        _say(ready=True)
+        lines = b""
+        while True:
+            if select.select([0], [], [], _ROUND_S)[0]:
+                read = os.read(0, 65536)
+                if not read:
+                    break
+                *whole_lines, lines = (lines + read).split(b"\n")
+                for line in whole_lines:
+                    self._do(json.loads(line))
+            self._bury()
+        for process in self._running.values():
+            os.kill(process, signal.SIGKILL)
+
+    def _do(self, asked: dict[str, Any]) -> None:
+        number = asked["card"]
+        if "kill" in asked:
+            if number in self._running:
+                os.kill(self._running[number], signal.SIGKILL)
+            return
+        process = os.fork()
+        if process == 0:
+            _play(number, asked, self._ring, self._callback)
+        self._running[number] = process
+
+    def _bury(self) -> None:
+        for number, process in list(self._running.items()):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                del self._running[number]
+                os.write(_says, (json.dumps({"card": number, "ended": status}) + "\n").encode())
+
+
+def _play(number: int, asked: dict[str, Any], ring: Ring, callback: Any) -> None:
+    """A card's whole life; it never returns."""
+    global _number
+    _number = number
+    try:
+        Card(asked, ring, callback).play()
+    except ImportError:
+        _say(missing="the library sounddevice is missing: pip install sounddevice")
+    except OSError as error:
+        _say(missing=f"libportaudio is missing: apt install libportaudio2 ({error})")
+    except BaseException as error:
+        _say(waiting=f"{type(error).__name__}: {error}")
+    os._exit(0)
+
+
 def main(words: list[str]) -> None:
     _quiet()
     try:
         if words[0] == "list":
             _listed()
         else:
-            Card(json.loads(words[1])).play()
+            Cards(int(words[1])).serve()
     except ImportError:
         _say(missing="the library sounddevice is missing: pip install sounddevice")
     except OSError as error:

@@ -19,6 +19,15 @@ from resonance.dsp import F32, F64, I64
 RING_FRAMES = 1 << 17
 """2.7 s at 48 kHz: the largest cushion there can be, and a power of two, so that places wrap by a mask."""
 
+SOFT_S = 0.6
+"""A raised cosine of this length is at -35 dB after 50 ms: a start startles nobody."""
+QUICK_S = 0.02
+FALL_S = 0.05
+GLIDE_S = 0.03
+"""The time constant in which the level follows the hand: no zipper, no delay."""
+SHORT_GAP_S = 0.25
+"""After a longer silence than this, sound comes back softly."""
+
 HEADER_WORDS = 16
 SLOT_WORDS = 24
 SLOTS = 2
@@ -49,6 +58,7 @@ class Slot(IntEnum):
     BEAT = 6  # when the device's process last went round, in monotonic nanoseconds
     DATA = 7  # where that process finds the ring
     HEADER = 8  # and the header
+    LEAVE = 10  # 1: the device's process is to close it, and go
     PAUSED = 9  # frames of silence since it was told not to play
     WANTED = 16  # level asked for, 0 to 1
     LEVEL = 17  # level now
@@ -104,3 +114,16 @@ class Ring:
 
     def close(self) -> None:
         os.close(self.file)
+
+
+def prepared(slot: I64, levels: F64, rate_hz: float, wanted: float) -> None:
+    """Sets a slot to silence at a rate, to rise softly once it is told to play."""
+    kept = slot[[Slot.DATA, Slot.HEADER, Slot.BEAT, Slot.LEAVE]]
+    slot[:] = 0
+    slot[[Slot.DATA, Slot.HEADER, Slot.BEAT, Slot.LEAVE]] = kept
+    slot[Slot.EMPTY] = 1
+    levels[Slot.WANTED] = levels[Slot.LEVEL] = wanted
+    levels[Slot.SOFT] = levels[Slot.RISE] = 1.0 / (SOFT_S * rate_hz)
+    levels[Slot.QUICK] = 1.0 / (QUICK_S * rate_hz)
+    levels[Slot.FALL] = 1.0 / (FALL_S * rate_hz)
+    levels[Slot.GLIDE] = 1.0 - np.exp(-1.0 / (GLIDE_S * rate_hz))
