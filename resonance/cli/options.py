@@ -10,6 +10,7 @@ MOST_SEEDS = 10_000
 MOST_WORKERS = 64
 VOLUME_DB = (-60.0, 12.0)
 LATENCY_MS = (5.0, 1300.0)
+LEAST_LUFS = -60.0
 
 
 def time(text: str) -> float:
@@ -47,6 +48,24 @@ def lock(text: str) -> tuple[str, int]:
     return name, seed(number)
 
 
+def hit(text: str) -> tuple[str, float]:
+    """`tree=2:10`: a scene and when it begins."""
+    name, equals, at = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"a hit is written SCENE=TIME, not {text[:40]!r}")
+    return name, time(at)
+
+
+def lufs(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = 1.0
+    if not LEAST_LUFS <= level <= 0.0:
+        raise argparse.ArgumentTypeError(f"a loudness is {LEAST_LUFS:g} to 0 LUFS, not {text[:40]!r}")
+    return level
+
+
 def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -77,6 +96,16 @@ def add_render(render: argparse.ArgumentParser) -> None:
         help="this sound keeps a seed of its own (repeatable)",
     )  # fmt: skip
     render.add_argument("--duration", type=time, metavar="T", help="stretch the scenes to 1m .. 24h")
+    render.add_argument(
+        "--hit", type=hit, action="append", default=[], metavar="SCENE=T",
+        help="this scene begins exactly there (repeatable)",
+    )  # fmt: skip
+    render.add_argument(
+        "--loop", action="store_true", help="a seamless loop: its end rings and flows into its beginning"
+    )
+    render.add_argument(
+        "--lufs", type=lufs, metavar="L", help="come to this integrated loudness, true peak under -1 dBTP"
+    )
     render.add_argument("--start", type=time, metavar="T", default=0.0, help="from there in the piece on")
     render.add_argument("--end", type=time, metavar="T", help="up to there in the piece")
     render.add_argument(

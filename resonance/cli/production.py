@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +14,16 @@ from typing import Any, TextIO
 import numpy as np
 
 from resonance.analysis.loudness import Meter
+from resonance.cli.levelling import Levelling
 from resonance.cli.progress import Progress
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
 from resonance.engine.crew import ahead
+from resonance.outputs.aside import Aside
 from resonance.outputs.file import Writer, part_of
 from resonance.score import Score
+from resonance.score.timeline import RINGS_S
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Job:
     """One render: what is played, how much of it, and into which files.
 
     `output` None is standard output. `seed` decides all chance but that of the sounds in `locks`, which keep
-    seeds of their own. `end_s` None is the end of the piece. `stems` is a folder, `events` a file.
+    seeds of their own. `end_s` None is the end of the piece. `hits` are scenes with the second at which they
+    begin, `lufs` is the integrated loudness to come to. `stems` is a folder, `events` a file.
     """
 
     score: Score
@@ -41,6 +45,9 @@ class Job:
     only: Sequence[str] = ()
     without: Sequence[str] = ()
     locks: Mapping[str, int] = field(default_factory=dict)
+    hits: Mapping[str, float] = field(default_factory=dict)
+    loops: bool = False
+    lufs: float | None = None
     subtype: str | None = None
     stems: Path | None = None
     events: Path | None = None
@@ -59,6 +66,8 @@ class Job:
             self.rate,
             self.seed,
             duration_s=self.duration_s,
+            hits=self.hits,
+            loops=self.loops,
             only=self.only,
             without=self.without,
             locks=self.locks,
@@ -111,8 +120,15 @@ class Window:
     def of(self, start: int, audio: F32) -> F32:
         """What of a block, (2, frames) from piece frame `start` on, lies in the window, as (frames, 2)."""
         begin = min(max(self.first - start, 0), audio.shape[1])
-        end = min(max(self.last - start, 0), audio.shape[1])
-        return audio[:, begin:end].T
+        return audio[:, begin : max(self.last - start, 0)].T
+
+    def after(self, start: int, audio: F32) -> F32:
+        """What of a block comes after the window, likewise."""
+        return audio[:, max(self.last - start, 0) :].T
+
+
+_SILENCE = 1e-6
+"""What rings below this, -120 dBFS, has rung out."""
 
 
 class Events:
@@ -121,12 +137,13 @@ class Events:
     Like all files it has its own name only when it is finished.
     """
 
-    def __init__(self, path: Path, window: Window, rate_hz: float) -> None:
+    def __init__(self, path: Path, window: Window, engine: Engine) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._file: TextIO = part_of(path).open("w", encoding="utf-8")
         self._window = window
-        self._rate_hz = rate_hz
+        self._rate_hz = engine.rate
+        self._turn = engine.turn
 
     def __enter__(self) -> Events:
         return self
@@ -137,7 +154,8 @@ class Events:
             part_of(self._path).replace(self._path)
 
     def write(self, event: Event) -> None:
-        if self._window.first <= event.frame < self._window.last:
+        belongs = self._turn is None or self._turn.has(event)
+        if belongs and self._window.first <= event.frame < self._window.last:
             line = event_line(event, (event.frame - self._window.first) / self._rate_hz)
             self._file.write(json.dumps(line) + "\n")
 
@@ -172,9 +190,12 @@ def produce(job: Job, progress: Progress) -> Made:
     began = time.monotonic()
     engine = job.engine()
     end_s = job.length_s if job.end_s is None else job.end_s
-    window = Window(round(job.start_s * engine.rate), round(end_s * engine.rate))
+    if engine.turn is None:
+        window = Window(round(job.start_s * engine.rate), round(end_s * engine.rate))
+    else:
+        window = Window(engine.turn.first, engine.turn.last)
     try:
-        meter = _to_files(job, engine, window, progress)
+        meter = _Files(job, engine, window, progress).render()
     except KeyboardInterrupt:
         if job.output is None:
             raise
@@ -209,59 +230,131 @@ def _scenes(engine: Engine, window: Window) -> list[dict[str, Any]]:
     ]
 
 
-def _to_files(job: Job, engine: Engine, window: Window, progress: Progress) -> Meter:
-    """Renders the window into every file that is asked for, in one pass; returns the mix's meter."""
-    rate_hz = int(engine.rate)
-    tags: dict[str, str | int] = {
-        "title": job.score.title,
-        "seed": engine.seed,
-        "score": job.score.name,
-        "score digest": job.score.digest,
-    }
-    if job.locks:
-        tags["locks"] = " ".join(f"{name}={seed}" for name, seed in job.locks.items())
-    meter = Meter(rate_hz)
-    latency = engine.latency_frames
-    with ExitStack() as stack:
+class _Files:
+    """All files of a render, written in one pass over the piece; the mix in a second one where it must be."""
 
-        def writer(path: Path | None, subtype: str | None) -> Writer:
-            return stack.enter_context(
-                Writer(
-                    sys.stdout.buffer if path is None else path,
-                    rate_hz,
-                    2,
-                    subtype,
-                    tags=tags,
-                    force=job.force,
-                    resume=job.resume,
-                    dither_seed=engine.seed,
-                )
+    def __init__(self, job: Job, engine: Engine, window: Window, progress: Progress) -> None:
+        self._job = job
+        self._engine = engine
+        self._window = window
+        self._progress = progress
+        self._rate_hz = int(engine.rate)
+        self._tags: dict[str, str | int] = {
+            "title": job.score.title,
+            "seed": engine.seed,
+            "score": job.score.name,
+            "score digest": job.score.digest,
+        }
+        if job.locks:
+            self._tags["locks"] = " ".join(f"{name}={seed}" for name, seed in job.locks.items())
+
+    def render(self) -> Meter:
+        """Renders into all of them; returns the mix's meter."""
+        job, window = self._job, self._window
+        two_passes = job.loops or job.lufs is not None
+        asides: dict[str, Aside] = {}
+        with ExitStack() as stack:
+            mix = stack.enter_context(self._writer(job.output, job.subtype, two_passes))
+            mix.markers.extend(
+                (round(scene["start"] * self._rate_hz), str(scene["name"]))
+                for scene in _scenes(self._engine, window)
             )
+            stems: dict[str, Writer] = {}
+            if job.stems is not None:
+                names = [*self._engine.heard, "space", "premaster"]
+                paths = {name: job.stems / f"{name}.wav" for name in names}
+                stems = {
+                    name: stack.enter_context(self._writer(path, job.subtype or "FLOAT", job.loops))
+                    for name, path in paths.items()
+                }
+                if job.loops:
+                    asides = {name: stack.enter_context(self._aside(path)) for name, path in paths.items()}
+            log = None
+            if job.events is not None:
+                log = stack.enter_context(Events(job.events, window, self._engine))
+            meter = Meter(self._rate_hz)
+            if not two_passes:
+                latency = self._engine.latency_frames
+                for block in self._blocks(self._engine.blocks()):
+                    heard = window.of(block.start - latency, block.mix)
+                    mix.write(heard)
+                    meter.add(heard)
+                    self._beside(block, log, stems)
+                    if block.start - latency >= window.last:
+                        break
+                return meter
+            asides[""] = stack.enter_context(self._aside(job.output))
+            self._lay_aside(asides, log, {} if job.loops else stems)
+            for name, stem in stems.items() if job.loops else ():
+                for audio in asides[name].blocks():
+                    stem.write(audio)
+            levelling = Levelling(
+                asides[""], self._rate_hz, loops=job.loops, begins=window.first == 0 and not job.loops
+            )
+            gain_db = 0.0
+            if job.lufs is not None:
+                self._progress.at(window.last / self._rate_hz, "levelling")
+                gain_db, reached = levelling.gain_db(job.lufs)
+                if abs(reached - job.lufs) > 0.1:
+                    self._engine.messages.append(
+                        f"{job.lufs:g} LUFS cannot be reached under -1 dBTP: it is {reached:.1f} LUFS"
+                        if np.isfinite(reached)
+                        else "it is silent: no gain brings it to a loudness"
+                    )
+            for audio in levelling.blocks(gain_db):
+                mix.write(audio)
+                meter.add(audio)
+        for aside in asides.values():
+            aside.discard()
+        return meter
 
-        mix = writer(job.output, job.subtype)
-        mix.markers.extend(
-            (round(scene["start"] * rate_hz), str(scene["name"])) for scene in _scenes(engine, window)
+    def _writer(self, path: Path | None, subtype: str | None, again: bool) -> Writer:
+        """A file; one that is written `again`, from what was laid aside, grows under a name beside that."""
+        job = self._job
+        return Writer(
+            sys.stdout.buffer if path is None else path,
+            self._rate_hz,
+            2,
+            subtype,
+            tags=self._tags,
+            loop=(0, self._window.last - self._window.first) if job.loops else None,
+            force=job.force,
+            resume=job.resume and not again,
+            part=path.with_name(f"{path.name}.levelled.part") if path is not None and again else None,
+            dither_seed=self._engine.seed,
         )
-        beside: dict[str, Writer] = {}
-        if job.stems is not None:
-            names = [*engine.heard, "space", "premaster"]
-            beside = {name: writer(job.stems / f"{name}.wav", job.subtype or "FLOAT") for name in names}
-        log = stack.enter_context(Events(job.events, window, rate_hz)) if job.events else None
-        blocks = engine.blocks()
-        for block in ahead(blocks) if job.workers > 1 else blocks:
-            heard = window.of(block.start - latency, block.mix)
-            mix.write(heard)
-            meter.add(heard)
-            for name, stem in beside.items():
-                stem.write(window.of(block.start, _stem(block, name)))
-            if log is not None:
-                for event in block.events:
-                    log.write(event)
-            done_s = min(block.start / rate_hz, window.last / rate_hz)
-            progress.at(done_s, engine.timeline.scene_at(done_s).name)
-            if block.start - latency >= window.last:
-                break
-    return meter
+
+    def _aside(self, path: Path | None) -> Aside:
+        return Aside(path, self._rate_hz, resume=self._job.resume)
+
+    def _blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in ahead(blocks) if self._job.workers > 1 else blocks:
+            done_s = min(block.start, self._window.last) / self._rate_hz
+            self._progress.at(done_s, self._engine.timeline.scene_at(done_s).name)
+            yield block
+
+    def _beside(self, block: Block, log: Events | None, stems: Mapping[str, Writer]) -> None:
+        for name, stem in stems.items():
+            stem.write(self._window.of(block.start, _stem(block, name)))
+        if log is not None:
+            for event in block.events:
+                log.write(event)
+
+    def _lay_aside(
+        self, asides: Mapping[str, Aside], log: Events | None, stems: Mapping[str, Writer]
+    ) -> None:
+        """Renders the mix before its ceiling, and what else is laid aside, with all that rings on after."""
+        turn, window = self._engine.turn, self._window
+        end = window.last if turn is None else window.last + round(RINGS_S * self._rate_hz)
+        for block in self._blocks(self._engine.unlimited_blocks(end)):
+            for name, aside in asides.items():
+                audio = _stem(block, name) if name else block.mix
+                aside.write(window.of(block.start, audio))
+                if turn is not None:
+                    aside.ring(window.after(block.start, audio))
+            self._beside(block, log, stems)
+            if turn is not None and block.start > turn.last + turn.lap and np.abs(block.mix).max() < _SILENCE:
+                return
 
 
 def _stem(block: Block, name: str) -> F32:

@@ -57,6 +57,8 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
         )
     if piped and (arguments.json or len(seeds) > 1 or arguments.resume):
         raise CallError("-o - is one render's sound and nothing else: no --json, no --resume, and one seed")
+    if arguments.loop and (arguments.start or arguments.end is not None):
+        raise CallError("--loop takes the whole piece: use --duration, without --start and --end")
     for seed in seeds:
 
         def own(path: str | None, seed: int = seed) -> Path | None:
@@ -76,6 +78,9 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
             only=arguments.only,
             without=arguments.without,
             locks=dict(arguments.lock),
+            hits=dict(arguments.hit),
+            loops=arguments.loop,
+            lufs=arguments.lufs,
             subtype=arguments.subtype,
             stems=stems / str(seed) if stems and len(seeds) > 1 else stems,
             events=own(arguments.events),

@@ -58,10 +58,11 @@ class Master:
 class Ceiling:
     """What no true peak passes, lowest while a piece begins. Its output lags by `latency_frames`."""
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, *, hushes: bool = True) -> None:
+        """`hushes` is whether a piece begins here."""
         self.latency_frames = limiter_latency(rate_hz)
         self._state = limiter_state(rate_hz)
-        self._hushed = GRID_FRAMES * math.ceil(_HUSHED_S * rate_hz / GRID_FRAMES)
+        self._hushed = GRID_FRAMES * math.ceil(_HUSHED_S * rate_hz / GRID_FRAMES) if hushes else 0
 
     def render(self, x: F32, out: F32) -> None:
         """Writes `x` (2, frames), whole steps, to `out`, late and nowhere over the ceiling."""

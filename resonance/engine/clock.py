@@ -7,6 +7,7 @@ borders of the steps. A hand on a control (`ride`) takes over from the score wit
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,8 @@ import numpy as np
 from resonance import rng
 from resonance.contract import MAX_STEPS, Beat, Span
 from resonance.dsp import F64, GRID_FRAMES
-from resonance.generate.heart import Heart
-from resonance.score.timeline import Timeline, Track
+from resonance.generate.heart import BEATS_A_BREATH, Heart, Pulse
+from resonance.score.timeline import RINGS_S, Timeline, Track
 
 FOREVER = 1 << 62
 PULSE = "pulse"
@@ -72,6 +73,7 @@ class Clock:
         self.step = 0
         self._heart = Heart(rng.stream(seed, "heart"))
         self._beats = 0
+        self._pulses: deque[Pulse] | None = None
         self._tracks: dict[str, Track] = {
             "valence": timeline.valence,
             "energy": timeline.energy,
@@ -82,6 +84,8 @@ class Clock:
         self._rides: dict[str, Ride] = {}
         self._constants: dict[float, F64] = {}
         self._times_s: tuple[int, int, F64] = (-1, 0, np.zeros(0))
+        if timeline.loops:
+            self._pulses = self._whole_beats()
 
     @property
     def frame(self) -> int:
@@ -170,9 +174,7 @@ class Clock:
         breath_hz = self.values("breath_hz", steps)
         beats = []
         end_s = (self.step + steps) * GRID_FRAMES / self.rate_hz
-        while self._heart.next_s < end_s:
-            place = max(0, int(self._heart.next_s * self.rate_hz / GRID_FRAMES) - self.step)
-            pulse = self._heart.beat(float(bpm[place]), float(breath_hz[place]))
+        while (pulse := self._pulse(end_s, bpm, breath_hz)) is not None:
             beats.append(Beat(int(pulse.time_s * self.rate_hz), self._beats, pulse.interval_s, pulse.breath))
             self._beats += 1
         return Span(
@@ -186,4 +188,39 @@ class Clock:
             presence=self._constant(1.0)[: steps + 1],
             fields={},
             beats=beats,
+        )
+
+    def _pulse(self, end_s: float, bpm: F64, breath_hz: F64) -> Pulse | None:
+        """The next beat, if it comes before `end_s`; tempo and breath are given at the steps' borders."""
+        if self._pulses is not None:
+            return self._pulses.popleft() if self._pulses and self._pulses[0].time_s < end_s else None
+        if self._heart.next_s >= end_s:
+            return None
+        place = max(0, int(self._heart.next_s * self.rate_hz / GRID_FRAMES) - self.step)
+        return self._heart.beat(float(bpm[place]), float(breath_hz[place]))
+
+    def _whole_beats(self) -> deque[Pulse]:
+        """All beats of a loop, hurried or slowed by half a beat in all, so that one turn has a whole number.
+
+        Where there are a hundred it has whole breaths of four beats as well.
+        """
+        timeline, heart = self.timeline, self._heart
+        pulses: list[Pulse] = []
+        while heart.next_s < timeline.lead_s + timeline.duration_s + RINGS_S:
+            at_s = np.array([heart.next_s])
+            pulses.append(heart.beat(float(timeline.bpm(at_s)[0]), float(timeline.breath_hz(at_s)[0])))
+        times_s = np.array([pulse.time_s for pulse in pulses])
+        first = int(np.searchsorted(times_s, timeline.lead_s))
+        lengths_s = times_s[first:] - times_s[first]
+        beats = int(np.argmin(np.abs(lengths_s - timeline.duration_s)))
+        if beats >= 100:
+            beats = BEATS_A_BREATH * round(beats / BEATS_A_BREATH)
+        stretch = timeline.duration_s / float(lengths_s[beats]) if beats else 1.0
+        return deque(
+            Pulse(
+                float(times_s[first] + (pulse.time_s - times_s[first]) * stretch),
+                pulse.interval_s * stretch,
+                pulse.breath,
+            )
+            for pulse in pulses
         )

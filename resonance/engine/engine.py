@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,11 +21,14 @@ from resonance.engine.crew import Call, Crew
 from resonance.engine.hand import Hand
 from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
+from resonance.engine.turn import Turn
 from resonance.score import Score
 from resonance.score.recordings import recordings
 from resonance.score.timeline import Timeline
 from resonance.units import db_from_level, parameters
 
+LAP_S = 10.0
+"""How long what lasts takes from the end of a loop into its beginning, where the loop is long enough."""
 PLACE = "place_t60_s"
 """A sound that declares this parameter has a reverberation of its own."""
 
@@ -65,8 +69,11 @@ class Engine:
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
     stretches the scenes. `only` and `without` name the sounds that are heard, in the same performance.
-    `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in the blocks. `blocks`
-    are made by `workers` threads side by side. Raises ValueError for a name that the score does not have.
+    `hits` are scenes that begin at a time of their own. One that `loops` has a `turn`: the frames that follow
+    each other in a circle, with what leads up to them before, and what rings on after them, to be laid over
+    their beginning. `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in
+    the blocks. `blocks` are made by `workers` threads side by side. Raises ValueError for a name that the
+    score does not have.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Engine:
         seed: int | None = None,
         *,
         duration_s: float | None = None,
+        hits: Mapping[str, float] | None = None,
+        loops: bool = False,
         only: Iterable[str] = (),
         without: Iterable[str] = (),
         locks: Mapping[str, int] | None = None,
@@ -85,8 +94,9 @@ class Engine:
         self.score = score
         self.rate = float(score.rate if rate is None else rate)
         self.seed = score.seed if seed is None else seed
-        self.timeline = Timeline(score, duration_s)
+        self.timeline = Timeline(score, duration_s, hits=hits, loops=loops)
         self.frames = round(self.timeline.duration_s * self.rate)
+        self.turn = self._around() if loops else None
         self.messages: list[str] = []
         self._clock = Clock(self.timeline, self.rate, self.seed)
         self._curves = {
@@ -97,7 +107,8 @@ class Engine:
             for key in keys:
                 self._clock.track(f"{name}.{key}", self.timeline.effect(name, key))
         self._space = Space(score.effects["space"].patch(), self._setting("space"))
-        self._master = Master(score.effects["master"].patch(), self._setting("master"), self.frames)
+        end = math.inf if loops else self.frames
+        self._master = Master(score.effects["master"].patch(), self._setting("master"), end)
         self._ceiling = Ceiling(self.rate)
         self._heard = self._chosen(set(only), set(without))
         self._locks = dict(locks or {})
@@ -137,6 +148,11 @@ class Engine:
         """The first frame that is not rendered yet."""
         return self._clock.frame
 
+    def _around(self) -> Turn:
+        first = round(self.timeline.lead_s * self.rate)
+        lap_s = min(LAP_S, self.timeline.duration_s / 4.0)
+        return Turn(first, first + self.frames, round(lap_s * self.rate))
+
     def _setting(self, name: str) -> Setting:
         return Setting(name, self.rate, self.seed, self.score.tuning)
 
@@ -160,7 +176,7 @@ class Engine:
             past=self._past,
         )
         scratch, tell = self._scratch or Scratch(), self.messages.append
-        return Part(played.definition, played.patch(), setting, self._clock, scratch, tell)
+        return Part(played.definition, played.patch(), setting, self._clock, scratch, tell, self.turn)
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
         names = set(self.score.sounds)

@@ -22,6 +22,7 @@ from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
 from resonance.engine.clock import Clock, Fields
 from resonance.engine.hand import Hand
+from resonance.engine.turn import Turn, lasts
 from resonance.sounds import Sound
 from resonance.units import cents_from_ratio, level_from_db, parameters
 
@@ -99,6 +100,7 @@ class Part:
         clock: Clock,
         scratch: Scratch,
         tell: Callable[[str], None],
+        turn: Turn | None = None,
     ) -> None:
         self.name = sound.name
         self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
@@ -110,6 +112,7 @@ class Part:
         self._clock = clock
         self._scratch = scratch
         self._tell = tell
+        self._turn = turn
         self._presence = f"{sound.name}.presence"
         self._wanted = clock.wanted(self._presence)
         self._fields = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
@@ -230,6 +233,8 @@ class Part:
                 if slot.event.sustained:
                     slot.end, slot.fade_steps = min(slot.end, step), 1
             return
+        if self._turn is not None and not self._turn.has(event):
+            return
         staying = [slot for slot in self._busy if slot.end > step + LEAVE_STEPS]
         if len(staying) >= self._voices:
             # What lasts as long as its scene stays, unless there is nothing else to give way.
@@ -289,6 +294,8 @@ class Part:
         level = strip.gain[borders] * slot.level
         if slot.event.sustained:
             level = level * span.presence
+        if self._turn is not None and lasts(slot.event):
+            level = level * self._turn.levels(span.start, span.steps)
         begin = span.start // GRID_FRAMES
         if slot.end < begin + span.steps + slot.fade_steps:
             left = slot.end - np.arange(begin, begin + span.steps + 1)
