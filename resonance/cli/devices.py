@@ -17,7 +17,7 @@ def run(_: argparse.Namespace) -> int:
         found = outputs()
     except DeviceError as error:
         found, code = [], 1
-        print(f"error: {error}; rendering to files works without", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
     for output in found:
         mark = "*" if output.default else " "
         print(f"{mark} {output.number:>2}  {output.name} ({output.system}), {output.rate_hz:.0f} Hz")

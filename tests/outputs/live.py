@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-c", "import sys; from resonance.cli import main; sys.exit(main(sys.argv[1:]))"]
@@ -83,6 +83,15 @@ class Program:
             self._reader.join(5)
         assert there(), f"{pattern!r} was never said, but {self.lines}"
         return found[times - 1]
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Fails where what is waited for takes longer, unless the machine has far too much to do."""
+        began = time.monotonic()
+        yield
+        spent = time.monotonic() - began
+        busy = os.getloadavg()[0] > 2.0 * (os.cpu_count() or 1)
+        assert spent < seconds or busy, f"it took {spent:.1f} s"
 
     def ends(self, number: signal.Signals | None = None) -> int:
         """Its exit code, after a signal if one is given."""

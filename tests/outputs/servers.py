@@ -7,15 +7,18 @@ arrives however busy the machine is; `virt` is a PulseAudio sink that plays in r
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -25,7 +28,7 @@ _PROGRAMS = ("pulseaudio", "pactl", "jackd", "jack_thru", "jack_lsp")
 _RECORDER = """
 import sys, sounddevice
 out = open(sys.argv[2], "wb")
-with sounddevice.RawInputStream(device=sys.argv[1], samplerate=48000, channels=2, dtype="float32",
+with sounddevice.RawInputStream(device=sys.argv[1], samplerate=int(sys.argv[3]), channels=2, dtype="float32",
                                 latency=0.1, callback=lambda data, *_: out.write(bytes(data))):
     print("up", flush=True)
     sys.stdin.read()
@@ -54,13 +57,29 @@ def need_servers() -> None:
         pytest.skip(f"no {', '.join(lost)}: apt-get install --no-install-recommends {PACKAGES}")
 
 
+def _free_name() -> tuple[TextIO, str]:
+    """A name for a JACK server that nobody uses now, and the lock that says so.
+
+    A server that is killed stays in JACK's list of eight, until another of its name is started.
+    """
+    for number in range(4):
+        place = (Path(tempfile.gettempdir()) / f"resonance-jack-{number}.lock").open("w")
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            place.close()
+        else:
+            return place, f"resonance-{number}"
+    raise RuntimeError("four pairs of servers are running already")
+
+
 class Servers:
     """A pair of servers in a folder; `env` is what a program needs to find them, and no others."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        name = f"test{os.getpid()}x{abs(hash(str(folder))) % 10**6}"
+        self._place, name = _free_name()
         (folder / "asoundrc").write_text(_ALSA)
         self.env = {
             **os.environ,
@@ -73,7 +92,7 @@ class Servers:
             "JACK_NO_START_SERVER": "1",
         }
 
-    def start(self, kind: str) -> None:
+    def start(self, kind: str, rate_hz: int = 48_000) -> None:
         """Starts `pulse` or `jack`, and waits until it answers."""
         if kind == "pulse":
             self._launch(
@@ -88,7 +107,7 @@ class Servers:
             self._launch(
                 "jackd", "--name", self.env["JACK_DEFAULT_SERVER"],
                 *(["-R", "-P", "10"] if real_time.returncode == 0 else ["-r"]),
-                "--sync", "--timeout", "150", "-d", "dummy", "--rate", "48000", "--period", "128",
+                "--sync", "--timeout", "150", "-d", "dummy", "--rate", str(rate_hz), "--period", "128",
             )  # fmt: skip
             self._answers("jack_lsp")
             self._launch("jack_thru")
@@ -107,7 +126,6 @@ class Servers:
     def close(self) -> None:
         for server in self._running.values():
             server.send_signal(signal.SIGCONT)
-        # A JACK server that is killed stays in a list of eight for ever; one that is asked to end does not.
         for server in self._running.values():
             server.terminate()
         for server in self._running.values():
@@ -115,12 +133,13 @@ class Servers:
                 server.wait(5)
             except subprocess.TimeoutExpired:
                 server.kill()
+        self._place.close()
 
     @contextmanager
-    def recording(self, device: str) -> Iterator[Path]:
+    def recording(self, device: str, rate_hz: int = 48_000) -> Iterator[Path]:
         """Records what is played on a device, in a process of its own, into a file of raw floats."""
         path = self._folder / "heard.raw"
-        call = [sys.executable, "-c", _RECORDER, device, str(path)]
+        call = [sys.executable, "-c", _RECORDER, device, str(path), str(rate_hz)]
         with subprocess.Popen(
             call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env
         ) as recorder:

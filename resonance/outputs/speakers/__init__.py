@@ -13,3 +13,6 @@ from __future__ import annotations
 
 class DeviceError(Exception):
     """Nothing can be played: the text says what to install, or what to name."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; rendering to files works without"

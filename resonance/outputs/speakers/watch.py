@@ -209,6 +209,8 @@ class Speakers:
         """The piece is there: what still holds is told it, and it fills the ring for the device."""
         self._ready = True
         self.compiling = None
+        if self.starts:
+            self._tell("the piece is back")
         self.starts += 1
         self._outlet.rate_hz = rate_hz
         for command in self._lasting.values():
