@@ -1,25 +1,25 @@
 """The clock: what every step of the piece asks of whoever sounds.
 
 It turns the score's timeline into spans: the arc, the heart's beats, and each sound's own fields at the
-borders of the steps. A hand on a control (`ride`) takes over from the score within eight steps.
+borders of the steps, wherever its course leads. A hand on a control (`ride`) takes over from the score
+within eight steps, and gives it back as softly.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from resonance import rng
 from resonance.contract import MAX_STEPS, Beat, Span
 from resonance.dsp import F64, GRID_FRAMES
+from resonance.engine.course import Landing, Passage
 from resonance.generate.heart import BEATS_A_BREATH, Heart, Pulse
 from resonance.score.timeline import RINGS_S, Timeline, Track
 
-FOREVER = 1 << 62
 PULSE = "pulse"
 """What is let go of when the heart is led no more."""
 RIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
@@ -27,17 +27,18 @@ RIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """A value that a hand holds, from an absolute step on."""
+    """A value that a hand holds from an absolute step on; or None, where it was given back then."""
 
-    value: float
+    value: float | None
     before: float
     step: int
 
-    def over(self, step: int, steps: int) -> F64:
-        """Where it is at the borders of some steps, shape (steps + 1,)."""
-        reached = (np.arange(step, step + steps + 1) - self.step) / RIDE_STEPS
-        held: F64 = self.before + (self.value - self.before) * np.clip(reached, 0.0, 1.0)
-        return held
+    def over(self, step: int, steps: int, written: F64 | None = None) -> F64:
+        """Where it is at the borders of some steps, shape (steps + 1,), given back to what is `written`."""
+        reached = np.clip((np.arange(step, step + steps + 1) - self.step) / RIDE_STEPS, 0.0, 1.0)
+        if written is None:
+            return self.before + ((self.value or 0.0) - self.before) * reached
+        return np.where(reached < 1.0, self.before + (written - self.before) * reached, written)
 
 
 class Fields(Mapping[str, F64]):
@@ -83,7 +84,9 @@ class Clock:
         }
         self._rides: dict[str, Ride] = {}
         self._constants: dict[float, F64] = {}
-        self._times_s: tuple[int, int, F64] = (-1, 0, np.zeros(0))
+        self.course = Passage(timeline, rate_hz)
+        self.landing: Landing | None = None
+        self._at: tuple[int, int, F64, F64] = (-1, 0, np.zeros(0), np.zeros(0))
         if timeline.loops:
             self._pulses = self._whole_beats()
 
@@ -101,6 +104,11 @@ class Clock:
         self._tracks[name] = track
 
     @property
+    def rides(self) -> dict[str, float]:
+        """The controls that a hand holds, and where."""
+        return {name: ride.value for name, ride in self._rides.items() if ride.value is not None}
+
+    @property
     def names(self) -> Sequence[str]:
         return tuple(self._tracks)
 
@@ -112,11 +120,16 @@ class Clock:
         """Holds a control at a value from now on."""
         self._rides[name] = Ride(value, self.value(name), self.step)
 
+    def holds(self, name: str, value: float) -> None:
+        """Holds a control at a value as if it had been held all along."""
+        self._rides[name] = Ride(value, value, self.step)
+
     def let_go(self, name: str) -> None:
         """Gives a control back to the score; `pulse` is the heart's beat, led from outside."""
         if name == PULSE:
             self._heart.free()
-        self._rides.pop(name, None)
+        if name in self._rides:
+            self._rides[name] = Ride(None, self.value(name), self.step)
 
     def lead(self, frame: int, interval_s: float) -> None:
         """Leads the heart: a beat at an absolute frame not rendered yet, and one each `interval_s`."""
@@ -126,47 +139,75 @@ class Clock:
     def values(self, name: str, steps: int) -> F64:
         """A control at the borders of the next `steps` steps, shape (steps + 1,); read only."""
         ride = self._rides.get(name)
-        if ride is not None:
-            return ride.over(self.step, steps)
-        track = self._tracks[name]
-        if track.constant is not None:
-            return self._constant(track.constant)[: steps + 1]
-        return track(self._times(steps))
+        if ride is None:
+            return self._written(name, steps)
+        if ride.value is None and self.step >= ride.step + RIDE_STEPS:
+            return self._written(name, steps)
+        return ride.over(self.step, steps, self._written(name, steps) if ride.value is None else None)
 
-    def _times(self, steps: int) -> F64:
+    def _written(self, name: str, steps: int) -> F64:
+        """A control as the score wants it on this course."""
+        if self.landing is None:
+            return self._on_course(name, steps)
+        return self.landing.taken(name, self._places(steps)[0], self._on_course(name, steps))
+
+    def _on_course(self, name: str, steps: int) -> F64:
+        track = self._tracks[name]
+        moves = self.course.moves(name)
+        if track.constant is not None and not moves:
+            return self._constant(track.constant)[: steps + 1]
+        borders, times_s = self._places(steps)
+        return self.course.taken(name, borders, track(times_s)) if moves else track(times_s)
+
+    def _places(self, steps: int) -> tuple[F64, F64]:
+        """The next steps' borders, and the seconds of the score at which they lie."""
         # Kept whole in one place: several threads may ask at once.
-        step, asked, times_s = self._times_s
+        step, asked, borders, times_s = self._at
         if (step, asked) != (self.step, steps):
             borders = np.arange(self.step, self.step + steps + 1, dtype=np.float64)
-            times_s = borders * (GRID_FRAMES / self.rate_hz)
-            self._times_s = (self.step, steps, times_s)
-        return times_s
+            times_s = self.course.times_s(borders)
+            self._at = (self.step, steps, borders, times_s)
+        return borders, times_s
 
     def _constant(self, value: float) -> F64:
         if value not in self._constants:
             self._constants[value] = np.full(MAX_STEPS + 1, value)
         return self._constants[value]
 
+    def enter(self, passage: Passage, blend_s: float) -> None:
+        """Goes on by another passage from this step on, taking over what is before within `blend_s`."""
+        before = {}
+        for name, track in self._tracks.items():
+            value = float(self._on_course(name, 0)[0])
+            wanted = name.endswith(".presence") and (value > 0.0 or self._is_wanted(name))
+            if wanted or track.constant is None or track.constant != value:
+                before[name] = value
+        blend_steps = max(1, round(blend_s * self.rate_hz / GRID_FRAMES))
+        self.begin(replace(passage, first=self.step, before=before, blend_steps=blend_steps))
+
+    def begin(self, passage: Passage) -> None:
+        """Follows a passage from now on as if there had been nothing before."""
+        self.course = passage
+        self._at = (-1, 0, np.zeros(0), np.zeros(0))
+
+    def _is_wanted(self, name: str) -> bool:
+        return any(begin <= self.step < end for begin, end in self.wanted(name))
+
     def wanted(self, name: str) -> list[tuple[int, int]]:
         """The stretches of absolute steps, first and one past the last, around which a track is not zero.
 
         Each ends with at least one step in which it is zero, if there is one.
         """
-        track = self._tracks[name]
-        silent = np.concatenate(([True], (track.values[:-1] == 0.0) & (track.values[1:] == 0.0), [True]))
-        if track.constant:
-            return [(0, FOREVER)]
-        turns = np.flatnonzero(silent[1:] != silent[:-1])
-        step_s = GRID_FRAMES / self.rate_hz
-        stretches: list[tuple[int, int]] = []
-        for begin_s, end_s in zip(track.times_s[turns[::2]], track.times_s[turns[1::2]], strict=True):
-            begin, end = math.floor(begin_s / step_s), math.ceil(end_s / step_s) + 2
-            if stretches and begin <= stretches[-1][1]:
-                begin = stretches.pop()[0]
-            stretches.append((begin, end))
-        if track.values[-1] > 0.0:
-            stretches[-1] = (stretches[-1][0], FOREVER)
-        return stretches
+        return self.course.stretches(name, self._tracks[name])
+
+    @property
+    def placed_s(self) -> float:
+        """The second of the score at which the clock is."""
+        return float(self.course.times_s(np.array([float(self.step)]))[0])
+
+    def next_beat(self) -> tuple[int, bool]:
+        """The step in which the heart beats next, and whether a breath begins there."""
+        return max(self.step, int(self._heart.next_s * self.rate_hz / GRID_FRAMES)), self._heart.draws_breath
 
     def span(self, steps: int) -> Span:
         """The next `steps` steps with the arc and the heart in them, for every part to fill in its own."""

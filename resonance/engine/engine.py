@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from resonance import rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.effects.collapse import Collapse
@@ -17,6 +18,7 @@ from resonance.effects.fog import Fog
 from resonance.effects.master import Ceiling, Master
 from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import PULSE, Clock, Fields
+from resonance.engine.course import Held, Landing, Leaving, Passage
 from resonance.engine.crew import Call, Crew
 from resonance.engine.hand import Hand
 from resonance.engine.parts import Part, Scratch
@@ -24,11 +26,15 @@ from resonance.engine.past import Past
 from resonance.engine.turn import Turn
 from resonance.score import Score
 from resonance.score.recordings import recordings
-from resonance.score.timeline import Timeline
+from resonance.score.timeline import Placed, Timeline
+from resonance.score.words import nearest
 from resonance.units import db_from_level, parameters
 
 LAP_S = 10.0
 """How long what lasts takes from the end of a loop into its beginning, where the loop is long enough."""
+LAUNCH_BLEND_S = 3.0
+"""How long a launched scene takes over, at least; longer where it has a longer crossfade."""
+HOLD_BLEND_S = 8.0
 PLACE = "place_t60_s"
 """A sound that declares this parameter has a reverberation of its own."""
 
@@ -114,7 +120,7 @@ class Engine:
         self._locks = dict(locks or {})
         self._chosen(set(self._locks), set())
         reflecting = any(score.sounds[name].definition.voice.reflects for name in self._heard)
-        self._past = Past(self.timeline, self.rate) if reflecting else None
+        self._past = Past(self._clock.course) if reflecting else None
         self._crew = Crew(workers)
         self._asks_stems = stems
         self._scratch = None if self._crew.is_several else Scratch()
@@ -127,6 +133,7 @@ class Engine:
         # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
         # each stem, and is laid on the stems only where they are asked for.
         self._weather = {name: self._over() for name in ("dry", "space", *(self._heard if stems else ()))}
+        self._fades_out = not loops
         self._count = 0
         self._held: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self._tuned_hz: dict[int, float] = {}
@@ -261,6 +268,91 @@ class Engine:
     def _fields(self, span: Span, name: str) -> Span:
         return replace(span, fields=dict(Fields(self._clock, name, self._curves[name], span.steps)))
 
+    @property
+    def scene(self) -> Placed:
+        """The scene that plays."""
+        return self.timeline.scene_at(self._clock.placed_s)
+
+    @property
+    def position(self) -> float:
+        """How far the scene has come, 0 to 1."""
+        scene = self.scene
+        return min(max((self._clock.placed_s - scene.start_s) / (scene.end_s - scene.start_s), 0.0), 1.0)
+
+    @property
+    def stays(self) -> bool:
+        """Whether it stays in its scene."""
+        return self._clock.course.held is not None
+
+    @property
+    def entered(self) -> int:
+        """The step at which it came to its present course."""
+        return self._clock.course.first
+
+    @property
+    def end(self) -> float:
+        """The frame at which the piece is over on its present course; infinity while it is held."""
+        return self._clock.course.end
+
+    def placed(self, name: str) -> Placed:
+        """A scene by its name; raises ValueError where there is none."""
+        found = next((scene for scene in self.timeline.scenes if scene.name == name), None)
+        if found is None:
+            names = [scene.name for scene in self.timeline.scenes]
+            guess = nearest(name, names) or f": it has {', '.join(names[:20])}"
+            raise ValueError(f"no scene '{name[:40]}' in {self.score.name}{guess}")
+        return found
+
+    def launch(self, name: str, *, hold: bool = False) -> None:
+        """On to a scene, from its beginning, or to stay in it: what sounds rings on, what both have stays."""
+        scene = self.placed(name)
+        settled_s = self.timeline.settled_s(scene)
+        if hold:
+            seed = rng.key(self.seed, "held", self._clock.step)
+            self._enter(
+                Held(self.timeline, self.rate, settled_s=settled_s, scene=scene, seed=seed), HOLD_BLEND_S
+            )
+        else:
+            passage = Passage(self.timeline, self.rate, from_s=scene.start_s, settled_s=settled_s)
+            self._enter(passage, max(settled_s - scene.start_s, LAUNCH_BLEND_S))
+
+    def hold(self, on: bool) -> None:
+        """Stays in the scene that plays, or goes on from where it is."""
+        if on and not self.stays:
+            self.launch(self.scene.name, hold=True)
+        elif not on and self.stays:
+            here_s = self._clock.placed_s
+            self._enter(Passage(self.timeline, self.rate, from_s=here_s, settled_s=here_s), HOLD_BLEND_S)
+
+    def leave(self, blend_s: float) -> None:
+        """Nobody is wanted any more; what sounds rings on."""
+        self._enter(Leaving(self.timeline, self.rate, from_s=self._clock.placed_s), blend_s)
+
+    def land(self, landing: Landing) -> None:
+        """Comes to rest, in steps of its own clock."""
+        self._clock.landing = landing
+
+    def _enter(self, passage: Passage, blend_s: float) -> None:
+        if self._clock.step == 0:
+            self._clock.begin(passage)
+        else:
+            self._clock.enter(passage, blend_s)
+        for part in self._parts:
+            part.follow()
+        if self._past is not None:
+            self._past.follow(self._clock.course)
+        if self._fades_out:
+            self._master.end = self.end
+
+    def goes_on(self) -> None:
+        """Its end is not the end: it is not faded out there."""
+        self._fades_out = False
+        self._master.end = math.inf
+
+    def next_beat(self) -> tuple[int, bool]:
+        """The step in which the heart beats next, and whether a breath begins there."""
+        return self._clock.next_beat()
+
     def blocks(self, steps: int = MAX_STEPS) -> Iterator[Block]:
         """The whole piece, block by block, until its mix is complete."""
         for block in self.unlimited_blocks(self.frames + self.latency_frames, steps):
@@ -336,6 +428,16 @@ class Engine:
             for part in self._parts
             if part.name in self._heard
         }
+
+    def holds(self, name: str, value: float) -> None:
+        """As `set`, as if the control had been held there all along."""
+        self.check(name, value)
+        self._clock.holds(name, float(value))
+
+    @property
+    def rides(self) -> dict[str, float]:
+        """The controls that a hand holds, and where."""
+        return self._clock.rides
 
     def let_go(self, name: str) -> None:
         """Gives a control back to the score."""

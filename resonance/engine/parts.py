@@ -114,7 +114,7 @@ class Part:
         self._tell = tell
         self._turn = turn
         self._presence = f"{sound.name}.presence"
-        self._wanted = clock.wanted(self._presence)
+        self.follow()
         self._fields = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
         self._rule = (sound.rule or Sustain)(patch, setting)
         self._voices = sound.voice.voices if sound.rule else 1
@@ -125,6 +125,10 @@ class Part:
         self._put = self._begun = self._notes = 0
         self._air = np.zeros((2, 2))
         self._buffers = {name: Scratch() for name in ("dry", "wet")}
+
+    def follow(self) -> None:
+        """Learns where on the clock's course the score wants the sound."""
+        self._wanted = self._clock.wanted(self._presence)
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""

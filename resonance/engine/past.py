@@ -6,7 +6,7 @@ import numpy as np
 
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.dsp.grains import oversampled
-from resonance.score import Timeline
+from resonance.engine.course import Passage
 
 KEPT_S = 8.0
 _FROM = 0.45  # of a scene's length: by then it has found itself
@@ -15,13 +15,15 @@ _FROM = 0.45  # of a scene's length: by then it has found itself
 class Past:
     """Listens to the piece and keeps `KEPT_S` seconds of each scene, 6 MB each at 48 kHz."""
 
-    def __init__(self, timeline: Timeline, rate_hz: float) -> None:
+    def __init__(self, course: Passage) -> None:
         self.kept: dict[str, tuple[int, F32]] = {}
-        self._frames = int(KEPT_S * rate_hz) // GRID_FRAMES * GRID_FRAMES
-        self._begins = {
-            scene.name: int((scene.start_s + _FROM * (scene.end_s - scene.start_s)) * rate_hz)
-            for scene in timeline.scenes
-        }
+        self._frames = int(KEPT_S * course.rate_hz) // GRID_FRAMES * GRID_FRAMES
+        self.follow(course)
+
+    def follow(self, course: Passage) -> None:
+        """Learns where on a course it will hear each scene; what it had begun to hear is forgotten."""
+        begins = {scene.name: course.begins(scene, _FROM) for scene in course.timeline.scenes}
+        self._begins = {name: begin for name, begin in begins.items() if begin is not None}
         self._fresh: dict[str, F32] = {}
 
     def listen(self, start: int, played: F32) -> None:

@@ -1,8 +1,10 @@
-"""A performance: what is rendered, played or performed, with hands on it.
+"""A performance: what is rendered, played or performed, with hands on it, for a piece, a night or for ever.
 
-It drives an engine, and lets commands in at their frames. Whatever is done at a frame has the same effect
-however the frames are asked for: a control moves at the next step of the grid, a note sounds a fixed
-`delay_frames` later, to the sample. Without commands it is the engine's own render, to the bit.
+It is a chain of engines. One plays the piece; an endless performance follows it with another night, and a
+scene that is held is handed over now and then to an engine that holds it anew, so that nothing that sounds
+hangs on what was long ago. Whatever is done at a frame has the same effect however the frames are asked
+for: a control moves at the next step of the grid, a note sounds a fixed `delay_frames` later, to the
+sample. Without commands, and for a single piece, it is the engine's own render, to the bit.
 """
 
 from __future__ import annotations
@@ -11,32 +13,53 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Event
-from resonance.dsp import F32, GRID_FRAMES
+from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp.mixing import ramped
 from resonance.effects.master import Ceiling
 from resonance.engine.commands import (
     AllOff,
     Command,
     CommandError,
     Express,
+    Hold,
+    Launch,
     LetGo,
     NoteOff,
     NoteOn,
     Pulse,
+    Rest,
     Set,
     Tune,
 )
+from resonance.engine.course import Landing
 from resonance.engine.engine import Engine
+from resonance.engine.nights import next_seed, varied
 from resonance.score import Score
 
 INSTRUMENTS = ("crystals", "lullaby", "tree", "moonlight")
 """What plays a note that names no sound: the first of these that the score has."""
 SHOWN_EVENTS = 20
+
+LEAVES_S = 12.0
+"""How long the sounds of a night's end take to leave; what rings on is heard for `TAIL_S` in all."""
+TAIL_S = 30.0
+_DAWN_S = 8.0
+HELD_S = 1200.0
+"""After how long a held scene is handed over; the two engines cross for `TAIL_S`."""
+_SETTLED_S = 60.0
+LANDING_S = 300.0
+"""How long coming to rest takes, where there is as much time."""
+_SOONEST_S = 0.3
+_RESTLESS_S = 0.1
+"""A scene that is launched plays at least this long before another: floods of them are not followed."""
+_AHEAD_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +78,7 @@ class View:
     """What plays right now, and why. `position` is how far the scene has come, 0 to 1.
 
     `levels_db` are the peaks of the sounds that are heard, in the last block rendered; `latency_s` is from a
-    command to its sound, without the device's share.
+    command to its sound, without the device's share. `rest_s` is when it will be at rest, if it will.
     """
 
     time_s: float
@@ -63,6 +86,9 @@ class View:
     scene: str
     scenes: tuple[str, ...]
     position: float
+    held: bool
+    launching: str | None
+    rest_s: float | None
     valence: float
     energy: float
     tension: float
@@ -72,12 +98,59 @@ class View:
     latency_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where an engine of the chain begins, with all that has to be known of what was before.
+
+    `step` is the desk's, `carried` are commands that still hold: controls in hand, a launch that waits.
+    """
+
+    step: int
+    number: int
+    night: int
+    seed: int
+    scene: str | None
+    hold: bool
+    carried: tuple[Command, ...] = ()
+
+
+@dataclass(eq=False)
+class Leg:
+    """An engine of the chain on the desk: where it begins, how it comes in, and when and how it goes."""
+
+    engine: Engine
+    opening: Opening
+    rises: int
+    falls: tuple[int, int] | None = None
+
+    @property
+    def first_frame(self) -> int:
+        """The desk's frame at which its clock is 0."""
+        return self.opening.step * GRID_FRAMES
+
+    def level(self, borders: F64) -> F64 | None:
+        """Its fader at these borders of the desk's steps; None is up, all the way."""
+        level = None
+        if self.rises and borders[0] < self.opening.step + self.rises:
+            level = np.sin(0.5 * np.pi * np.clip((borders - self.opening.step) / self.rises, 0.0, 1.0))
+        if self.falls is not None:
+            begin, end = self.falls
+            fall = np.cos(0.5 * np.pi * np.clip((borders - begin) / (end - begin), 0.0, 1.0))
+            fall[borders >= end] = 0.0
+            level = fall if level is None else level * fall
+        return level
+
+
 class Performance:
     """Plays a score, any number of frames at a time, and does what it is told.
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
-    stretches the scenes. `only` and `without` name the sounds that are heard. `frame` is the first that is
-    not rendered yet; after the end, when it has `ended`, all is silence.
+    stretches the scenes. `endless` follows the piece with other nights, `scene` is where it starts, `hold`
+    stays there. `only` and `without` name the sounds that are heard. `frame` is the first that is not
+    rendered yet; after the end, when it has `ended`, all is silence. `messages` say what went wrong without
+    ending the piece. All of it belongs to one thread.
+
+    Raises ValueError for what the score does not have.
     """
 
     def __init__(
@@ -86,27 +159,40 @@ class Performance:
         rate: float | None = None,
         seed: int | None = None,
         *,
+        endless: bool = False,
+        hold: bool = False,
+        scene: str | None = None,
         duration_s: float | None = None,
         only: Iterable[str] = (),
         without: Iterable[str] = (),
+        opening: Opening | None = None,
     ) -> None:
         self.score = score
         self.rate = float(score.rate if rate is None else rate)
         self.seed = score.seed if seed is None else seed
-        self.frame = 0
-        self._engine = Engine(
-            score, self.rate, self.seed, duration_s=duration_s, only=tuple(only), without=tuple(without)
-        )
+        self.endless = endless
+        self.duration_s = duration_s
+        self.only, self.without = tuple(only), tuple(without)
+        self.messages: list[str] = []
         self._ceiling = Ceiling(self.rate)
-        self._skip = self.latency_frames
         self._surplus: F32 = np.zeros((2, 0), np.float32)
-        self._step = 0
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._asked: list[tuple[int, int, Command]] = []
         self._count = 0
         self._channels: dict[int, dict[str, float]] = {}
+        self._tuned_hz: dict[int, float] = {}
+        self._launch: Launch | None = None
+        self._rest_frame: int | None = None
+        self._landing: Landing | None = None
         self._instrument = next((name for name in INSTRUMENTS if name in score.sounds), None)
         self._recent: deque[Shown] = deque(maxlen=SHOWN_EVENTS)
+        self._coming: Future[Engine] | None = None
+        self._legs: list[Leg] = []
+        opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
+        self._step = opening.step
+        self._skip = self.latency_frames if opening.step == 0 else 0
+        self.frame = opening.step * GRID_FRAMES - (self.latency_frames - self._skip)
+        self._open(opening, self._built(opening.number, opening.seed))
 
     @property
     def latency_frames(self) -> int:
@@ -119,14 +205,19 @@ class Performance:
         return self.latency_frames + GRID_FRAMES - 1
 
     @property
-    def messages(self) -> list[str]:
-        """What went wrong without ending the piece."""
-        return self._engine.messages
+    def end(self) -> float:
+        """The frame at which it is over, as things stand; infinity where it goes on for ever."""
+        if self._rest_frame is not None:
+            return self._rest_frame
+        if self.endless:
+            return math.inf
+        leg = self._legs[-1]
+        return leg.first_frame + leg.engine.end
 
     @property
     def ended(self) -> bool:
-        """Whether the piece is over; from then on all is silence."""
-        return self.frame >= self._engine.frames
+        """Whether it is over; from then on all is silence."""
+        return self.frame >= self.end
 
     def do(self, command: Command, frame: int | None = None) -> None:
         """Does what is asked, at `frame` (default: now), which must not be rendered yet.
@@ -152,7 +243,7 @@ class Performance:
             if self.ended:
                 self.frame += frames - done
                 break
-            wanted = frames - done
+            wanted = int(min(frames - done, self.end - self.frame))
             if self._asked:
                 wanted = min(wanted, self._asked[0][0] - self.frame)
             if self._surplus.shape[1] == 0:
@@ -167,94 +258,294 @@ class Performance:
 
     def _advance(self, steps: int) -> None:
         """Plays up to `steps` steps, no further than the next thing that is due."""
-        while self._due and self._due[0][0] <= self._step:
-            heapq.heappop(self._due)[2]()
-        steps = min(steps, MAX_STEPS, self._due[0][0] - self._step if self._due else MAX_STEPS)
-        block = self._engine.unlimited(steps)
-        mix = np.empty_like(block.mix)
-        self._ceiling.render(block.mix, mix)
+        self._settle()
+        steps = max(1, min(steps, MAX_STEPS, self._next_due() - self._step))
+        borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
+        sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)
+        for leg in self._legs:
+            block = leg.engine.unlimited(steps)
+            begins_s = leg.first_frame / self.rate
+            self._recent.extend(self._shown(event, begins_s) for event in block.events[-SHOWN_EVENTS:])
+            self.messages += leg.engine.messages
+            leg.engine.messages.clear()
+            level = leg.level(borders)
+            if self._landing is not None:
+                level = self._landing.level(borders) * (1.0 if level is None else level)
+            if level is None:
+                sum_of_legs += block.mix
+            else:
+                ramped(block.mix, level, sum_of_legs)
+        mix = np.empty_like(sum_of_legs)
+        self._ceiling.render(sum_of_legs, mix)
         self._step += steps
-        self._recent.extend(self._shown(event) for event in block.events[-SHOWN_EVENTS:])
         skipped = min(self._skip, mix.shape[1])
         self._skip -= skipped
         self._surplus = mix[:, skipped:]
 
-    def _shown(self, event: Event) -> Shown:
-        return Shown(event.frame / self.rate, event.sound, event.kind, event.rule, event.pitch_hz)
+    def _settle(self) -> None:
+        """Does everything that is due at this step."""
+        while self._due and self._due[0][0] <= self._step:
+            heapq.heappop(self._due)[2]()
+        if self._launch is not None and self._launch_step() == self._step:
+            launch, self._launch = self._launch, None
+            self._legs[-1].engine.launch(launch.scene, hold=self._legs[-1].engine.stays)
+        if self._landing is None and self._landing_step() <= self._step:
+            self._land()
+        if self._handover_step() <= self._step:
+            self._hand_over()
+        self._legs = [leg for leg in self._legs if leg.falls is None or leg.falls[1] > self._step]
+        self._look_ahead()
 
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
+    def _next_due(self) -> int:
+        """The step at which something is due next."""
+        times = [self._handover_step(), self._landing_step() if self._landing is None else math.inf]
+        times += [leg.falls[1] for leg in self._legs if leg.falls is not None]
+        times += [self._due[0][0]] if self._due else []
+        if self._launch is not None:
+            times.append(self._legs[-1].opening.step + self._legs[-1].engine.next_beat()[0])
+            times.append(self._launch_step() or math.inf)
+        after = [time for time in times if time > self._step]
+        return int(min([*after, self._step + MAX_STEPS]))
+
+    def _launch_step(self) -> int | None:
+        """The step at which the scene that waits is launched, once that is known."""
+        assert self._launch is not None
+        engine = self._legs[-1].engine
+        if self._launch.when == "now":
+            waits = engine.entered + self._steps(_RESTLESS_S) if engine.entered else 0
+            return max(self._step, self._legs[-1].opening.step + waits)
+        step, draws_breath = engine.next_beat()
+        if self._launch.when == "breath" and not draws_breath:
+            return None
+        return self._legs[-1].opening.step + step
+
+    def _steps(self, seconds: float) -> int:
+        return round(seconds * self.rate / GRID_FRAMES)
+
+    @property
+    def _engines(self) -> list[Engine]:
+        return [leg.engine for leg in self._legs]
+
+    # The chain of engines
+
+    def _built(self, number: int, seed: int) -> Engine:
+        """The engine of this number in the chain: the first plays the score as it is written."""
+        score = varied(self.score, seed) if number else self.score
+        return Engine(
+            score, self.rate, seed, duration_s=self.duration_s, only=self.only, without=self.without
+        )
+
+    def _open(self, opening: Opening, engine: Engine) -> None:
+        """Puts an engine on the desk, as it is when its clock begins."""
+        scene = opening.scene or (engine.timeline.scenes[0].name if opening.hold else None)
+        if scene is not None:
+            engine.launch(scene, hold=opening.hold)
+        rises = 0
+        if opening.number:
+            fades_s = TAIL_S if opening.hold else _DAWN_S
+            rises = self._steps(min(fades_s, 0.25 * engine.timeline.duration_s))
+        self._legs.append(Leg(engine, opening, rises))
+        for command in opening.carried:
+            match command:
+                case Set(name, value):
+                    engine.holds(name, value)
+                case Express(_, channel):
+                    self._channels[channel] = _moved(command)
+                case Tune(note, pitch_hz):
+                    self._tuned_hz[note] = pitch_hz
+                    engine.tune(note, pitch_hz)
+                case Launch():
+                    self._launch = command
+                case Rest(at_s):
+                    self._rest_frame = round(at_s * self.rate)
+        if self._goes_on:
+            engine.goes_on()
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the end of the piece is not the end: until it is told to rest, another night follows."""
+        return self.endless or self._rest_frame is not None
+
+    def _handover_step(self) -> float:
+        """The step at which the next engine takes over, as things stand."""
+        leg = self._legs[-1]
+        if self._landing is not None:
+            return math.inf
+        if leg.engine.stays:
+            settled = leg.engine.entered + self._steps(_SETTLED_S)
+            return leg.opening.step + max(self._steps(HELD_S), settled)
+        return leg.opening.step + math.ceil(leg.engine.end / GRID_FRAMES) if self._goes_on else math.inf
+
+    def _hand_over(self) -> None:
+        """The next engine takes over: in the scene that is held, or with another night."""
+        leg = self._legs[-1]
+        before = leg.opening
+        held = leg.engine.stays
+        opening = Opening(
+            self._step,
+            before.number + 1,
+            before.night + (0 if held else 1),
+            next_seed(before.seed),
+            leg.engine.scene.name if held else None,
+            held,
+            self._carried(),
+        )
+        engine = self._coming.result() if self._coming else self._built(opening.number, opening.seed)
+        self._coming = None
+        tail = self._steps(min(TAIL_S, 0.5 * leg.engine.timeline.duration_s))
+        if held:
+            leg.falls = (self._step, self._step + tail)
+        else:
+            leg.engine.leave(min(LEAVES_S, 0.2 * leg.engine.timeline.duration_s))
+            leg.falls = (self._step + tail // 2, self._step + tail)
+        self._open(opening, engine)
+
+    def _carried(self) -> tuple[Command, ...]:
+        """What a next engine has to know: controls in hand, a launch that waits, when to rest."""
+        carried: list[Command] = [Set(name, value) for name, value in self._legs[-1].engine.rides.items()]
+        for channel, touch in self._channels.items():
+            bend_cents, pressure, timbre = (touch.get(key) for key in ("bend_cents", "pressure", "timbre"))
+            carried.append(Express(None, channel, None, bend_cents, pressure, timbre))
+        carried += [Tune(note, pitch_hz) for note, pitch_hz in self._tuned_hz.items()]
+        if self._launch is not None:
+            carried.append(self._launch)
+        if self._rest_frame is not None:
+            carried.append(Rest(self._rest_frame / self.rate))
+        return tuple(carried)
+
+    def _look_ahead(self) -> None:
+        """Has the next engine built, in a thread of its own, once it is known that there will be one."""
+        leg = self._legs[-1]
+        ripe = self._step >= leg.opening.step + self._steps(_AHEAD_S) and len(self._legs) == 1
+        if self._coming is None and ripe and self._handover_step() < math.inf:
+            builder = ThreadPoolExecutor(1, thread_name_prefix="next night")
+            self._coming = builder.submit(self._built, leg.opening.number + 1, next_seed(leg.opening.seed))
+            builder.shutdown(wait=False)
+
+    # Rest
+
+    def _landing_step(self) -> float:
+        """The step at which it begins to come to rest; infinity where it is not to."""
+        if self._rest_frame is None:
+            return math.inf
+        return self._rest_frame // GRID_FRAMES - self._steps(LANDING_S)
+
+    def _land(self) -> None:
+        assert self._rest_frame is not None
+        begun = 0.0 if self._landing is None else float(self._landing.come(np.array([float(self._step)]))[0])
+        self._landing = Landing(self._step, self._rest_frame // GRID_FRAMES, begun)
+        self._legs[-1].engine.hold(True)
+        for leg in self._legs:
+            leg.engine.land(self._landing.shifted(leg.opening.step))
+
+    # Commands
 
     def _check(self, command: Command) -> None:
         """Raises for what cannot be done here."""
+        engine = self._legs[-1].engine
         match command:
             case Set(name, value):
-                self._engine.check(name, value)
+                engine.check(name, value)
             case LetGo(name):
-                self._engine.check(name)
+                engine.check(name)
+            case Launch(scene, _):
+                engine.placed(scene)
             case NoteOn(_, _, sound, _):
                 instrument = sound or self._instrument
                 if instrument is None:
                     raise CommandError(f"{self.score.name} has no instrument for a note: name a sound")
                 if instrument not in self.score.sounds:
                     raise CommandError(f"no sound '{instrument}' in {self.score.name} to play a note on")
-            case NoteOff() | AllOff() | Express() | Pulse() | Tune():
-                pass
-            case _:
-                raise CommandError(f"{type(command).__name__} cannot be done yet")
 
     def _begin(self, command: Command) -> None:
         """Does a command whose frame has come."""
         heard = self.frame + self.delay_frames
         match command:
             case Set(name, value):
-                self._engine.set(name, value)
+                for engine in self._engines:
+                    engine.set(name, value)
             case LetGo(name):
-                self._engine.let_go(name)
+                for engine in self._engines:
+                    engine.let_go(name)
+            case Launch():
+                self._launch = command
+            case Hold(on):
+                self._legs[-1].engine.hold(on)
+            case Rest(at_s):
+                soonest = self.frame + round(_SOONEST_S * self.rate)
+                self._rest_frame = max(round(at_s * self.rate), soonest)
+                self._legs[-1].engine.goes_on()
+                if self._landing is not None:
+                    self._land()
             case NoteOn(note, velocity, sound, channel) if velocity > 0.0:
-                instrument = sound or self._instrument or ""
+                instrument, leg = sound or self._instrument or "", self._legs[-1]
                 touch = self._channels.get(channel)
-                self._engine.note_on(note, velocity, instrument, channel=channel, frame=heard, touch=touch)
+                at = heard - leg.first_frame
+                leg.engine.note_on(note, velocity, instrument, channel=channel, frame=at, touch=touch)
             case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
                 # Which note is meant is known now; it is let go of a step after one that was played at the
                 # same frame, so that it has begun.
-                held = self._engine.held(note, sound, channel)
                 up = velocity if isinstance(command, NoteOff) else 0.5
-                self._later(heard, partial(self._engine.release, held, up))
+                for engine in self._engines:
+                    self._later(heard, partial(engine.release, engine.held(note, sound, channel), up))
             case AllOff(channel, cut):
-                self._later(heard, partial(self._engine.release, self._engine.held(None, None, channel)))
-                if cut:
-                    self._later(heard, partial(self._engine.cut, channel))
-            case Express(note, channel, sound, bend_cents, pressure, timbre):
-                asked = {"bend_cents": bend_cents, "pressure": pressure, "timbre": timbre}
-                moved = {name: value for name, value in asked.items() if value is not None}
+                for engine in self._engines:
+                    self._later(heard, partial(engine.release, engine.held(None, None, channel)))
+                    if cut:
+                        self._later(heard, partial(engine.cut, channel))
+            case Express(note, channel, sound):
+                moved = _moved(command)
                 if note is None:
                     self._channels.setdefault(channel, {}).update(moved)
-                self._later(heard, partial(self._engine.express, note, sound, channel=channel, **moved))
+                for engine in self._engines:
+                    self._later(heard, partial(engine.express, note, sound, channel=channel, **moved))
             case Pulse(in_s, interval_s):
-                self._engine.lead(heard + round(in_s * self.rate), interval_s)
+                for leg in self._legs:
+                    leg.engine.lead(heard + round(in_s * self.rate) - leg.first_frame, interval_s)
             case Tune(note, pitch_hz):
-                self._engine.tune(note, pitch_hz)
-                self._later(heard, partial(self._engine.follow, note))
+                self._tuned_hz[note] = pitch_hz
+                for engine in self._engines:
+                    engine.tune(note, pitch_hz)
+                    self._later(heard, partial(engine.follow, note))
 
     def _later(self, frame: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (frame // GRID_FRAMES + 1, self._next(), act))
 
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    # What is shown
+
+    def _shown(self, event: Event, begins_s: float) -> Shown:
+        time_s = begins_s + event.frame / self.rate
+        return Shown(time_s, event.sound, event.kind, event.rule, event.pitch_hz)
+
     def view(self) -> View:
         """What plays right now, and why."""
-        engine = self._engine
-        time_s = self._step * GRID_FRAMES / self.rate
-        placed = engine.timeline.scene_at(time_s)
+        leg = self._legs[-1]
+        engine = leg.engine
         values = {name: engine.value(name) for name in ("valence", "energy", "tension", "bpm")}
+        peaks = [each.engine.levels() for each in self._legs]
         return View(
-            time_s=time_s,
-            night=1,
-            scene=placed.name,
+            time_s=self._step * GRID_FRAMES / self.rate,
+            night=leg.opening.night,
+            scene=engine.scene.name,
             scenes=tuple(scene.name for scene in engine.timeline.scenes),
-            position=min(1.0, (time_s - placed.start_s) / (placed.end_s - placed.start_s)),
-            levels_db={name: 20.0 * math.log10(max(level, 1e-6)) for name, level in engine.levels().items()},
+            position=engine.position,
+            held=engine.stays,
+            launching=self._launch.scene if self._launch else None,
+            rest_s=None if self._rest_frame is None else self._rest_frame / self.rate,
+            levels_db={
+                name: 20.0 * math.log10(max(1e-6, *(peak[name] for peak in peaks))) for name in peaks[0]
+            },
             events=tuple(self._recent),
             latency_s=self.delay_frames / self.rate,
             **values,
         )
+
+
+def _moved(command: Express) -> dict[str, float]:
+    """What an expression moves, and where to."""
+    asked = {"bend_cents": command.bend_cents, "pressure": command.pressure, "timbre": command.timbre}
+    return {name: value for name, value in asked.items() if value is not None}

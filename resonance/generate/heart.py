@@ -36,7 +36,7 @@ class Heart:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._wander = 0.0
-        self._breath = 0.0
+        self._breath = self._breath_before = 0.0
         self._slow_phase = float(rng.random())
         self._last_s = -math.inf
         self._led_s: float | None = None
@@ -55,6 +55,11 @@ class Heart:
         """Goes on by itself from its next beat on."""
         self._led_s = None
 
+    @property
+    def draws_breath(self) -> bool:
+        """Whether a breath begins with the next beat."""
+        return self._breath < self._breath_before or self._breath == 0.0
+
     def beat(self, bpm: float, breath_hz: float = 0.0) -> Pulse:
         """The next beat, at `next_s`, given the tempo there; `breath_hz` 0 is a breath every four beats."""
         mean_s = 60.0 / bpm
@@ -69,6 +74,7 @@ class Heart:
             interval_s = self._led_s
         pulse = Pulse(self.next_s, interval_s, self._breath)
         self._last_s = self.next_s
-        self._breath = (self._breath + breath_step) % 1.0
+        # A breath counted in quarters comes a rounding short of its turn as often as not.
+        self._breath_before, self._breath = self._breath, (self._breath + breath_step) % 1.0
         self.next_s += interval_s
         return pulse

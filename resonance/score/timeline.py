@@ -129,6 +129,10 @@ class Timeline:
         after = bisect.bisect_right(self.scenes, time_s, key=lambda placed: placed.start_s)
         return self.scenes[max(after - 1, 0)]
 
+    def settled_s(self, placed: Placed) -> float:
+        """When the crossfade into a scene is over."""
+        return placed.start_s + self._crossfades_s[self.scenes.index(placed)]
+
     def presence(self, sound: str) -> Track:
         """How much the score wants a sound, 0 to 1: crossfaded where a scene with it meets one without."""
         track = _Breakpoints()
