@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     options.add_render(render)
     allow_code(render)
 
+    batch = command(
+        "batch", "batch", "render many, on all cores or a cluster", "resonance batch jobs.toml --workers 2"
+    )
+    options.add_batch(batch)
+    allow_code(batch)
+
     play = command("play", "play", "play a score on the speakers", "resonance play dream --endless")
     options.add_play(play)
     allow_code(play)

@@ -128,6 +128,17 @@ def add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
+def add_batch(batch: argparse.ArgumentParser) -> None:
+    """What `resonance batch` can be asked."""
+    batch.add_argument("jobs", metavar="JOBS.toml", help="what to render: [all] and a [[job]] each")
+    where = batch.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=workers, metavar="N", help="processes on this machine; default: one a core"
+    )
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a dask.distributed cluster's, tcp://host:8786")
+    batch.add_argument("--force", action="store_true", help="overwrite files that are not the batch's own")
+
+
 def volume(text: str) -> float:
     return _bounded(text, "a volume", "dB", *VOLUME_DB)
 

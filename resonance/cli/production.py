@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,6 @@ import numpy as np
 
 from resonance.analysis.loudness import Meter
 from resonance.cli.levelling import Levelling
-from resonance.cli.progress import Progress
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
@@ -32,7 +31,8 @@ class Job:
 
     `output` None is standard output. `seed` decides all chance but that of the sounds in `locks`, which keep
     seeds of their own. `end_s` None is the end of the piece. `hits` are scenes with the second at which they
-    begin, `lufs` is the integrated loudness to come to. `stems` is a folder, `events` a file.
+    begin, `lufs` is the integrated loudness to come to. `stems` is a folder, `events` a file. Where the same
+    job may be done twice at once, each `attempt` has its own name, which is in those of its `.part` files.
     """
 
     score: Score
@@ -54,6 +54,11 @@ class Job:
     workers: int = 1
     resume: bool = False
     force: bool = False
+    attempt: str = ""
+
+    def part(self, path: Path, step: str = "") -> Path:
+        """What one of its files is called while it grows."""
+        return part_of(path.with_name(".".join(filter(None, (path.name, self.attempt, step)))))
 
     @property
     def length_s(self) -> float:
@@ -137,10 +142,11 @@ class Events:
     Like all files it has its own name only when it is finished.
     """
 
-    def __init__(self, path: Path, window: Window, engine: Engine) -> None:
+    def __init__(self, path: Path, part: Path, window: Window, engine: Engine) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._file: TextIO = part_of(path).open("w", encoding="utf-8")
+        self._part = part
+        self._file: TextIO = part.open("w", encoding="utf-8")
         self._window = window
         self._rate_hz = engine.rate
         self._turn = engine.turn
@@ -151,7 +157,7 @@ class Events:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._file.close()
         if kind is None:
-            part_of(self._path).replace(self._path)
+            self._part.replace(self._path)
 
     def write(self, event: Event) -> None:
         belongs = self._turn is None or self._turn.has(event)
@@ -181,8 +187,8 @@ def event_line(event: Event, time_s: float) -> dict[str, Any]:
     }
 
 
-def produce(job: Job, progress: Progress) -> Made:
-    """Renders a job into its files.
+def produce(job: Job, tell: Callable[[float, str], None] = lambda _, __: None) -> Made:
+    """Renders a job into its files, and tells how far it is: seconds of sound, and the scene they are in.
 
     Raises ValueError for what cannot be rendered, OSError where a disk or a pipe refuses, KeyboardInterrupt
     with what is left and where.
@@ -195,11 +201,11 @@ def produce(job: Job, progress: Progress) -> Made:
     else:
         window = Window(engine.turn.first, engine.turn.last)
     try:
-        meter = _Files(job, engine, window, progress).render()
+        meter = _Files(job, engine, window, tell).render()
     except KeyboardInterrupt:
         if job.output is None:
             raise
-        kept = part_of(job.output)
+        kept = job.part(job.output)
         raise KeyboardInterrupt(f"interrupted: what was rendered so far is in {kept}") from None
     except BrokenPipeError:
         raise OSError("standard output was closed by its reader before the end: nothing is kept") from None
@@ -233,11 +239,11 @@ def _scenes(engine: Engine, window: Window) -> list[dict[str, Any]]:
 class _Files:
     """All files of a render, written in one pass over the piece; the mix in a second one where it must be."""
 
-    def __init__(self, job: Job, engine: Engine, window: Window, progress: Progress) -> None:
+    def __init__(self, job: Job, engine: Engine, window: Window, tell: Callable[[float, str], None]) -> None:
         self._job = job
         self._engine = engine
         self._window = window
-        self._progress = progress
+        self._tell = tell
         self._rate_hz = int(engine.rate)
         self._tags: dict[str, str | int] = {
             "title": job.score.title,
@@ -271,7 +277,7 @@ class _Files:
                     asides = {name: stack.enter_context(self._aside(path)) for name, path in paths.items()}
             log = None
             if job.events is not None:
-                log = stack.enter_context(Events(job.events, window, self._engine))
+                log = stack.enter_context(Events(job.events, job.part(job.events), window, self._engine))
             meter = Meter(self._rate_hz)
             if not two_passes:
                 latency = self._engine.latency_frames
@@ -293,7 +299,7 @@ class _Files:
             )
             gain_db = 0.0
             if job.lufs is not None:
-                self._progress.at(window.last / self._rate_hz, "levelling")
+                self._tell(window.last / self._rate_hz, "levelling")
                 gain_db, reached = levelling.gain_db(job.lufs)
                 if abs(reached - job.lufs) > 0.1:
                     self._engine.messages.append(
@@ -320,17 +326,18 @@ class _Files:
             loop=(0, self._window.last - self._window.first) if job.loops else None,
             force=job.force,
             resume=job.resume and not again,
-            part=path.with_name(f"{path.name}.levelled.part") if path is not None and again else None,
+            part=job.part(path, "levelled" if again else "") if path is not None else None,
             dither_seed=self._engine.seed,
         )
 
     def _aside(self, path: Path | None) -> Aside:
-        return Aside(path, self._rate_hz, resume=self._job.resume)
+        part = None if path is None else self._job.part(path)
+        return Aside(part, self._rate_hz, resume=self._job.resume)
 
     def _blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
         for block in ahead(blocks) if self._job.workers > 1 else blocks:
             done_s = min(block.start, self._window.last) / self._rate_hz
-            self._progress.at(done_s, self._engine.timeline.scene_at(done_s).name)
+            self._tell(done_s, self._engine.timeline.scene_at(done_s).name)
             yield block
 
     def _beside(self, block: Block, log: Events | None, stems: Mapping[str, Writer]) -> None:

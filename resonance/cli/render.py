@@ -14,6 +14,7 @@ from resonance.cli.production import Job, produce
 from resonance.cli.progress import rendering
 from resonance.outputs.file import part_of
 from resonance.score import Score
+from resonance.score.timeline import Timeline
 
 LEAST_S, MOST_S = 60.0, 86_400.0
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"note: {job.output} is finished already", file=sys.stderr)
             continue
         with rendering(job.length_s if job.end_s is None else job.end_s) as progress:
-            made = produce(job, progress)
+            made = produce(job, progress.at)
         for message in made.messages:
             print(f"note: {message}", file=sys.stderr)
         print(
@@ -49,7 +50,7 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
     piped = arguments.output == "-"
     if arguments.duration is not None and not LEAST_S <= arguments.duration <= MOST_S:
         raise CallError(f"--duration is {arguments.duration:g} s; it must be between 1m and 24h")
-    length_s = score.duration_s if arguments.duration is None else arguments.duration
+    length_s = Timeline(score, arguments.duration, hits=dict(arguments.hit)).duration_s
     end_s = length_s if arguments.end is None else arguments.end
     if not 0.0 <= arguments.start < end_s <= length_s:
         raise CallError(

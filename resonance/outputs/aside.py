@@ -10,23 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from resonance.dsp import F32
-from resonance.outputs.file import BLOCK_FRAMES, Writer, part_of
+from resonance.outputs.file import BLOCK_FRAMES, Writer
 
 
 class Aside:
-    """A float WAV that grows under the `.part` name of a file, plays all along, and is read again when whole.
+    """A float WAV that grows under the name `part`, plays all along, and is read again when it is whole.
 
-    `path` is the file's name in the end; None, for what has none, lays it aside in a folder of the system's.
-    `resume` goes on from a `.part`. As a context it leaves the `.part` where it is when something goes wrong.
+    `part` None, for what has no name, lays it aside in a folder of the system's. `resume` goes on from what
+    is there. As a context it leaves it where it is when something goes wrong.
     """
 
-    def __init__(self, path: Path | None, rate_hz: float, *, resume: bool = False) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="resonance-")) if path is None else None
-        name = path if path is not None else Path(str(self._folder)) / "mix"
-        self.part = part_of(name)
-        self._writer = Writer(
-            name.with_name(name.name + ".wav"), rate_hz, 2, "FLOAT", part=self.part, resume=resume, force=True
-        )
+    def __init__(self, part: Path | None, rate_hz: float, *, resume: bool = False) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="resonance-")) if part is None else None
+        self.part = part or Path(str(self._folder)) / "mix.part"
+        named = self.part.with_name(self.part.name + ".wav")
+        self._writer = Writer(named, rate_hz, 2, "FLOAT", part=self.part, resume=resume, force=True)
         self._tail: list[F32] = []
 
     @property

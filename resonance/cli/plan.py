@@ -1,0 +1,124 @@
+"""What a batch is to render: a page of TOML, read into one call of `resonance render` for every file."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import resonance
+from resonance.cli import CallError, _parser
+from resonance.cli.production import Job
+from resonance.cli.render import jobs
+from resonance.score import ScoreError
+from resonance.score.reading import Reading
+
+KEYS = (
+    "score", "output", "seed", "seeds", "lock", "duration", "hit", "loop", "lufs", "start", "end", "rate",
+    "subtype", "stems", "only", "without", "events",
+)  # fmt: skip
+"""The options of `render` that a job can have, under their own names."""
+_PATHS = ("output", "stems", "events")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One file to be rendered: the `index`th of a call. `identity` belongs to all that it will sound like."""
+
+    call: tuple[str, ...]
+    index: int
+    path: Path
+    identity: str
+
+    def job(self) -> Job:
+        """The job, read anew: so it can be done on another machine."""
+        return _jobs(self.call)[self.index]
+
+
+def plan(path: Path, allow_code: bool) -> list[Planned]:
+    """Reads `path`: a table `[all]` with what all jobs have, and a `[[job]]` for each, or for a row of seeds.
+
+    Paths in it are its folder's. Raises ScoreError with a line for every mistake.
+    """
+    reading = Reading(path)
+    document = reading.document
+    reading.refuse_unknown((), document, ("all", "job"))
+    common = reading.table(("all",), document.get("all", {}))
+    reading.refuse_unknown(("all",), common, KEYS)
+    asked = document.get("job", [])
+    if not isinstance(asked, list) or not asked:
+        reading.wrong(("job",), "there is no [[job]] to render")
+        asked = []
+    planned: dict[Path, Planned] = {}
+    for number, own in enumerate(asked):
+        at = ("job", number)
+        table = {**common, **reading.table(at, own)}
+        reading.refuse_unknown(at, table, KEYS)
+        if reading.problems:
+            continue
+        try:
+            found = _planned(table, path.parent.resolve(), allow_code)
+        except (CallError, ScoreError, ValueError) as error:
+            reading.wrong(at, str(error))
+            continue
+        for each in found:
+            if each.path in planned:
+                reading.wrong(at, f"{each.path} is another job's as well: give each an output of its own")
+            planned[each.path] = each
+    if reading.problems:
+        raise reading.error()
+    return list(planned.values())
+
+
+def _planned(table: Mapping[str, Any], folder: Path, allow_code: bool) -> list[Planned]:
+    call = tuple(_words(table, folder)) + (("--allow-code",) if allow_code else ())
+    found = _jobs(call)
+    return [
+        Planned(call, index, job.output, _identity(table, job))
+        for index, job in enumerate(found)
+        if job.output is not None
+    ]
+
+
+def _jobs(call: Sequence[str]) -> list[Job]:
+    arguments: argparse.Namespace = _parser().parse_args(["render", *call])
+    score = resonance.load(arguments.score, allow_code=arguments.allow_code)
+    if Path(arguments.output).is_dir():
+        several = len(arguments.seeds or arguments.seed or [0]) > 1
+        seed = "" if several else f"-{(arguments.seed or [score.seed])[0]}"
+        arguments.output = str(Path(arguments.output) / f"{score.name}{seed}.wav")
+    return list(jobs(score, arguments))
+
+
+def _words(table: Mapping[str, Any], folder: Path) -> list[str]:
+    """The table as the words of a call."""
+    score = str(table.get("score", "dream"))
+    words = [str(folder / score) if score.endswith(".toml") else score]
+    for key, value in {"output": ".", **table}.items():
+        option = f"--{key}"
+        if key == "score" or value is False:
+            continue
+        if value is True:
+            words.append(option)
+        elif isinstance(value, dict):
+            words += [word for name, each in value.items() for word in (option, f"{name}={each}")]
+        elif isinstance(value, list):
+            words += (
+                [option, ",".join(map(str, value))]
+                if key in ("only", "without")
+                else [option, *map(str, value)]
+            )
+        else:
+            words += [option, str(folder / value) if key in _PATHS else str(value)]
+    return words
+
+
+def _identity(table: Mapping[str, Any], job: Job) -> str:
+    """A name for what is asked: the same table, seed, score and version make the same bytes."""
+    said = {key: value for key, value in table.items() if key not in ("seed", "seeds", "score", *_PATHS)}
+    of = [said, job.seed, job.score.digest, resonance.__version__]
+    return hashlib.blake2b(json.dumps(of, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
