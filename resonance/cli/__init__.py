@@ -57,6 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     options.add_render(render)
     allow_code(render)
 
+    sheet = command(
+        "sheet",
+        "sheet",
+        "a contact sheet: previews and pictures of many seeds on one page",
+        "resonance sheet dream --seeds 1..12 -o sheet",
+    )
+    options.add_sheet(sheet)
+    allow_code(sheet)
+
     batch = command(
         "batch", "batch", "render many, on all cores or a cluster", "resonance batch jobs.toml --workers 2"
     )

@@ -91,10 +91,7 @@ def add_render(render: argparse.ArgumentParser) -> None:
         help="another seed, another piece; several, several files",
     )
     which.add_argument("--seeds", type=seeds, metavar="N..M", help="a file for every seed of a row")
-    render.add_argument(
-        "--lock", type=lock, action="append", default=[], metavar="SOUND=SEED",
-        help="this sound keeps a seed of its own (repeatable)",
-    )  # fmt: skip
+    _add_lock(render)
     render.add_argument("--duration", type=time, metavar="T", help="stretch the scenes to 1m .. 24h")
     render.add_argument(
         "--hit", type=hit, action="append", default=[], metavar="SCENE=T",
@@ -118,14 +115,38 @@ def add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("--only", type=names, default=[], metavar="NAMES", help="only these sounds are heard")
     render.add_argument("--without", type=names, default=[], metavar="NAMES", help="these are not heard")
     render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
-    render.add_argument(
-        "--workers", type=workers, default=1, metavar="N", help="so many cores side by side; the same bytes"
-    )
+    _add_workers(render)
     render.add_argument("--json", action="store_true", help="a summary on standard output")
     render.add_argument(
         "--resume", action="store_true", help="go on from what an interrupted render left as .part"
     )
     render.add_argument("--force", action="store_true", help="overwrite existing files")
+
+
+def add_sheet(sheet: argparse.ArgumentParser) -> None:
+    """What `resonance sheet` can be asked."""
+    sheet.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
+    sheet.add_argument("--seeds", type=seeds, required=True, metavar="N..M", help="a preview for every seed")
+    sheet.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for page and files")
+    sheet.add_argument(
+        "--duration", type=time, default=60.0, metavar="T", help="the whole piece in this time; default 1m"
+    )
+    _add_lock(sheet)
+    _add_workers(sheet)
+    sheet.add_argument("--force", action="store_true", help="overwrite existing files")
+
+
+def _add_lock(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--lock", type=lock, action="append", default=[], metavar="SOUND=SEED",
+        help="this sound keeps a seed of its own (repeatable)",
+    )  # fmt: skip
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--workers", type=workers, default=1, metavar="N", help="so many cores side by side; the same bytes"
+    )
 
 
 def add_batch(batch: argparse.ArgumentParser) -> None:
