@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class Gap:
 def gaps(heard: np.ndarray, rendered: Iterator[np.ndarray]) -> tuple[list[Gap], int]:
     """Every gap, and how many frames were heard as they were rendered. Both are (frames, 2)."""
     whole = next(rendered)
-    at, equal = 0, 0
+    at = gap_at = equal = 0
     found: list[Gap] = []
     place = _match(heard, whole, at)
     while place is not None:
@@ -119,10 +119,8 @@ def rendered(score: str, seconds: float) -> Iterator[np.ndarray]:
 def _stalls(cpu: int, until: float, results: multiprocessing.Queue) -> None:
     """Wakes every millisecond at real-time priority, and notes by how much it was late, and when."""
     os.sched_setaffinity(0, {cpu})
-    try:
+    with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
-    except PermissionError:
-        pass
     late: list[tuple[float, float]] = []
     due = time.monotonic()
     while due < until:
@@ -210,7 +208,7 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
         for watcher in watchers:
             watcher.start()
         with subprocess.Popen([*call, *words], env=env, cwd=folder) as playing:
-            with burning() if not quiet else _nothing():
+            with nullcontext() if quiet else burning():
                 settled_s = min(SETTLED_S, 0.5 * seconds)
                 time.sleep(settled_s)
                 pids = family(playing.pid)
@@ -227,7 +225,10 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
     found, equal = gaps(heard, rendered(score, seconds))
     unexplained = [gap for gap in found if not any(abs(gap.at_s - (t - began)) < NEAR_S for t, _ in late)]
     print(f"heard as rendered: {equal / RATE_HZ:.1f} s of {seconds:.0f} s, {len(found)} gaps")
-    print(f"stalls of the machine: {len(late)}, {sum(s for _, s in late):.2f} s, longest {max([s for _, s in late], default=0.0):.3f} s")
+    lasted_s = [stall_s for _, stall_s in late]
+    print(
+        f"stalls of the machine: {len(late)}, {sum(lasted_s):.2f} s, longest {max(lasted_s, default=0):.3f} s"
+    )
     for gap in found:
         why = "NOT explained by a stall" if gap in unexplained else "beside a stall"
         print(f"  gap at {gap.at_s:.1f} s: {gap.silent_frames} frames silent, {gap.lost_frames} lost, {why}")
@@ -237,13 +238,10 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
     return int(bool(unexplained) or grown or equal < 0.8 * (seconds - 30.0) * RATE_HZ)
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="how long; default an hour")
     parser.add_argument("--score", default="dream", help="what is played; default the dream")
     parser.add_argument("--quiet", action="store_true", help="without the load")

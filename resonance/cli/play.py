@@ -55,7 +55,7 @@ def listen(arguments: argparse.Namespace, ahead_frames: int, hands: Hands | None
     piece = Piece(
         score=arguments.score,
         seed=arguments.seed,
-        endless=arguments.endless or (rest is not None and rest.left_s > score.duration_s),
+        endless=arguments.endless,
         hold=arguments.hold,
         scene=arguments.scene,
         allow_code=arguments.allow_code,
@@ -152,7 +152,7 @@ class _Landing:
 
     at: datetime | None = None
     after_s: float | None = None
-    told: tuple[int, float] | None = None
+    told: float | None = None
     started: float | None = None
 
     @staticmethod
@@ -174,13 +174,13 @@ class _Landing:
     def see_to(self, speakers: Speakers) -> None:
         """Tells the performance when to be at rest: once, and again where the clocks have parted since."""
         sounding = speakers.sounding
-        if sounding is None or speakers.device is None:
+        if sounding is None or not speakers.playing:
             return
         if self.started is None:
             self.started = time.monotonic()
         at_s = sounding.frame / sounding.rate_hz + max(0.0, self.left_s - speakers.latency_s)
-        if self.told is None or self.told[0] != speakers.starts or abs(self.told[1] - at_s) > _JUMP_S:
-            self.told = speakers.starts, at_s
+        if self.told is None or abs(self.told - at_s) > _JUMP_S:
+            self.told = at_s
             speakers.do(Rest(at_s))
 
 
@@ -247,7 +247,7 @@ class Lines:
         if speakers.compiling is not None and not self.compiled:
             self.compiled = True
             self.tell("compiling kernels, this once: half a minute")
-        if sounding is None or speakers.device is None:
+        if sounding is None or not speakers.playing:
             return
         if (sounding.view.night, sounding.view.scene) != self.scene:
             self.scene = sounding.view.night, sounding.view.scene

@@ -316,6 +316,12 @@ class Engine:
             passage = Passage(self.timeline, self.rate, from_s=scene.start_s, settled_s=settled_s)
             self._enter(passage, max(settled_s - scene.start_s, LAUNCH_BLEND_S))
 
+    def begin(self, name: str, position: float) -> None:
+        """Begins in a scene, so far into it, 0 to 1, before anything is rendered."""
+        scene = self.placed(name)
+        here_s = scene.start_s + position * (scene.end_s - scene.start_s)
+        self._enter(Passage(self.timeline, self.rate, from_s=here_s, settled_s=here_s), HOLD_BLEND_S)
+
     def hold(self, on: bool) -> None:
         """Stays in the scene that plays, or goes on from where it is."""
         if on and not self.stays:

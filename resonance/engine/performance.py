@@ -103,6 +103,7 @@ class Opening:
     """Where an engine of the chain begins, with all that has to be known of what was before.
 
     `step` is the desk's, `carried` are commands that still hold: controls in hand, a launch that waits.
+    `position` is how far into the scene it begins, 0 to 1; None is as a launch does.
     """
 
     step: int
@@ -112,6 +113,7 @@ class Opening:
     scene: str | None
     hold: bool
     carried: tuple[Command, ...] = ()
+    position: float | None = None
 
 
 @dataclass(eq=False)
@@ -338,10 +340,12 @@ class Performance:
     def _open(self, opening: Opening, engine: Engine) -> None:
         """Puts an engine on the desk, as it is when its clock begins."""
         scene = opening.scene or (engine.timeline.scenes[0].name if opening.hold else None)
-        if scene is not None:
+        if scene is not None and opening.position is not None and not opening.hold:
+            engine.begin(scene, opening.position)
+        elif scene is not None:
             engine.launch(scene, hold=opening.hold)
         rises = 0
-        if opening.number:
+        if opening.number and opening.position is None:
             fades_s = TAIL_S if opening.hold else _DAWN_S
             rises = self._steps(min(fades_s, 0.25 * engine.timeline.duration_s))
         self._legs.append(Leg(engine, opening, rises))
@@ -399,6 +403,20 @@ class Performance:
             leg.engine.leave(min(LEAVES_S, 0.2 * leg.engine.timeline.duration_s))
             leg.falls = (self._step + tail // 2, self._step + tail)
         self._open(opening, engine)
+
+    def here(self) -> Opening:
+        """Where another performance can go on: this place, and what hands hold, but nothing that sounds."""
+        leg = self._legs[-1]
+        return Opening(
+            self._step,
+            leg.opening.number,
+            leg.opening.night,
+            leg.opening.seed,
+            leg.engine.scene.name,
+            leg.engine.stays,
+            self._carried(),
+            leg.engine.position,
+        )
 
     def _carried(self) -> tuple[Command, ...]:
         """What a next engine has to know: controls in hand, a launch that waits, when to rest."""

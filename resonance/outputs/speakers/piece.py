@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from resonance.dsp import CACHE_FOLDER, F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.commands import Command
-from resonance.engine.performance import Performance
+from resonance.engine.performance import Opening, Performance, View
 from resonance.outputs.speakers.desk import Desk
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring
 from resonance.score import Score
@@ -37,14 +38,6 @@ FOLLOW_S = 1.0
 """How long a score that was saved again takes over from the one before."""
 _MOST_FRAMES = 4096
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the piece: a night of an endless one, and seconds into it."""
-
-    night: int = 0
-    time_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ class Piece:
     without: tuple[str, ...] = ()
     cushion_frames: int = 16384
     record: str | None = None
-    place: Place | None = None
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +66,10 @@ class Sounding:
     device; peaks are linear, of the stretch since the last one.
     """
 
-    view: Any
+    view: View
     frame: int
     rate_hz: float
-    place: Place
+    here: Opening
     peaks: tuple[float, float]
     lead_s: float
     cushion_frames: int
@@ -90,8 +83,12 @@ def performance_of(piece: Piece, score: Score) -> Performance:
         score,
         piece.rate_hz,
         piece.seed,
+        endless=piece.endless,
+        hold=piece.hold,
+        scene=piece.scene,
         only=piece.only,
         without=piece.without,
+        opening=piece.opening,
     )
 
 
@@ -204,7 +201,7 @@ class Sound:
                 performance.view(),
                 performance.frame,
                 performance.rate,
-                place_of(performance),
+                performance.here(),
                 (float(self._peaks[0]), float(self._peaks[1])),
                 self._ring.ready / self._desk.rate_hz,
                 self._cushion,
@@ -228,10 +225,10 @@ class Sound:
             case "open":
                 self._open(float(what[0]))
             case "follow":
-                threading.Thread(target=self._follow, args=what, daemon=True).start()
+                asked = (what[0], self._performance, self._performance.here())
+                threading.Thread(target=self._follow, args=asked, daemon=True).start()
             case "take over":
-                self._fading, self._performance, self._faded = self._performance, what[0], 0
-                self.tell("follows")
+                self._take_over(what[0])
 
     def _do(self, command: Command) -> None:
         try:
@@ -250,25 +247,31 @@ class Sound:
         self._ring.header[Header.REFILL] = self._cushion // 2
         self._announced = False
 
-    def _follow(self, score: str) -> None:
+    def _follow(self, score: str, before: Performance, here: Opening) -> None:
         """Makes the score as it is now, catches up with the one that sounds, and hands over."""
-        flush_denormals()
-        old = self._performance
-        begun = old.frame
         try:
-            piece = replace(self._piece, score=score, place=place_of(old))
-            new = performance_of(piece, resonance.load(score, allow_code=piece.allow_code))
-            while (behind := old.frame - begun - new.frame) > 0:
-                new.render(min(behind, _MOST_FRAMES))
+            loaded = resonance.load(score, allow_code=self._piece.allow_code)
+            opening = _opening_in(loaded, here, [scene.name for scene in before.score.scenes])
+            new = performance_of(replace(self._piece, score=score, opening=opening), loaded)
+            while new.frame < before.frame:
+                new.render(min(before.frame - new.frame, _MOST_FRAMES))
         except (ValueError, OSError) as error:
             self.tell("said", f"the score cannot be followed: {error}")
         else:
             self._requests.put(("take over", new))
 
+    def _take_over(self, new: Performance) -> None:
+        new.render(max(0, self._performance.frame - new.frame))
+        self._fading, self._performance, self._faded = self._performance, new, 0
+        self.tell("said", "the score was saved: the sound follows it")
 
-def place_of(performance: Performance) -> Place:
-    """Where a performance is now."""
-    return Place()
+
+def _opening_in(score: Score, here: Opening, scenes: Sequence[str]) -> Opening:
+    """The same place in a score that was changed: its scene, or the one in its stead."""
+    names = [scene.name for scene in score.scenes]
+    if here.scene in names:
+        return here
+    return replace(here, scene=names[min(scenes.index(here.scene or ""), len(names) - 1)])
 
 
 def _rehearse(score: Score, piece: Piece) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from resonance.dsp import I64
-from resonance.engine.commands import Command, Hold, LetGo, Set
+from resonance.engine.commands import Command
 from resonance.outputs.speakers.child import Child, read_pickle
 from resonance.outputs.speakers.outlet import Opened, Outlet
 from resonance.outputs.speakers.piece import Piece, Sounding
@@ -64,7 +64,6 @@ class Speakers:
         self._full = False
         self._fault: tuple[str, str] | None = None
         self._starved: tuple[int, int] = (0, 0)
-        self._lasting: dict[str, Command] = {}
         self._restarts: deque[float] = deque(maxlen=_MOST_RESTARTS)
         self._watched = time.monotonic()
         self._forgiven_ns = 0
@@ -81,13 +80,6 @@ class Speakers:
 
     def do(self, command: Command) -> None:
         """Passes a command (`engine.commands`) to the performance."""
-        match command:
-            case Set(name, _):
-                self._lasting[name] = command
-            case LetGo(name):
-                self._lasting.pop(name, None)
-            case Hold():
-                self._lasting[""] = command
         self._ask("do", command)
 
     @property
@@ -131,6 +123,11 @@ class Speakers:
     def device(self) -> str | None:
         """The device that plays, or None while there is none."""
         return self._outlet.opened.name if self._outlet.opened else None
+
+    @property
+    def playing(self) -> bool:
+        """Whether a device takes what the piece sounds, or would, were it not paused."""
+        return self._full and self._outlet.opened is not None
 
     @property
     def latency_s(self) -> float:
@@ -213,8 +210,6 @@ class Speakers:
             self._tell("the piece is back")
         self.starts += 1
         self._outlet.rate_hz = rate_hz
-        for command in self._lasting.values():
-            self._ask("do", command)
         if self._outlet.opened is not None:
             self._fill(self._outlet.opened)
         elif self._outlet.lost:
@@ -253,8 +248,8 @@ class Speakers:
         self._tell(f"{why}: it goes on from where it was, in a new one")
         self._ready = False
         self._fault = None
-        place = self.sounding.place if self.sounding else self._asked.place
-        self._sound = self._begin(replace(self._asked, place=place, cushion_frames=self._cushion))
+        here = self.sounding.here if self.sounding else self._asked.opening
+        self._sound = self._begin(replace(self._asked, opening=here, cushion_frames=self._cushion))
 
     def _count(self, slot: I64) -> None:
         """Counts the times the ring ran empty, says why, and has the piece play further ahead."""
