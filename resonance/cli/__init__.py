@@ -75,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     play = command("play", "play", "play a score on the speakers", "resonance play dream --endless")
     options.add_play(play)
     allow_code(play)
+    perform = command(
+        "perform",
+        "perform",
+        "play a score with MIDI and OSC",
+        "resonance perform dream --midi-clock --record a.take",
+    )
+    options.add_play(perform)
+    options.add_perform(perform)
+    allow_code(perform)
     command("devices", "devices", "list the audio outputs, the default marked", "resonance devices")
 
     presets = command("presets", "look", "list the presets: name, length, what it is", "resonance presets")

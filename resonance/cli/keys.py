@@ -11,11 +11,13 @@ from typing import Any
 class Keys:
     """Reads keys without waiting for them, and leaves the terminal as it was."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_alone: bool = False) -> None:
+        """With `left_alone` the terminal stays as it is, and gives no keys."""
+        self._left_alone = left_alone
         self._before: Any = None
 
     def __enter__(self) -> Keys:
-        if sys.stdin is not None and sys.stdin.isatty():
+        if not self._left_alone and sys.stdin is not None and sys.stdin.isatty():
             import termios
             import tty
 

@@ -210,3 +210,30 @@ def add_play(play: argparse.ArgumentParser) -> None:
     play.add_argument("--volume", type=volume, default=0.0, metavar="DB", help="-60 to 12, default 0")
     play.add_argument("--watch", action="store_true", help="follow the score whenever it is saved")
     play.add_argument("--seed", type=seed, metavar="N", help="another seed, another piece")
+
+
+def port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) < 65_536):
+        raise argparse.ArgumentTypeError(f"a port is a number up to 65535, not {text[:40]!r}")
+    return int(text)
+
+
+def add_perform(perform: argparse.ArgumentParser) -> None:
+    """What `resonance perform` can be asked beyond `play`."""
+    perform.add_argument(
+        "--midi-in", action="append", default=[], metavar="NAME",
+        help="an input port, or a part of its name (repeatable); default: all, as they come and go",
+    )  # fmt: skip
+    perform.add_argument("--midi-clock", action="store_true", help="the heart follows an incoming MIDI clock")
+    perform.add_argument("--map", metavar="FILE.toml", help="which control moves what; default: as learned")
+    perform.add_argument(
+        "--learn", action="store_true", help="type a target, move a control: saved to the map"
+    )
+    perform.add_argument("--osc", type=port, metavar="PORT", help="take OSC on this UDP port; 0 is any free")
+    perform.add_argument(
+        "--osc-host", default="127.0.0.1", metavar="ADDRESS", help="where from: 0.0.0.0 is every network"
+    )
+    perform.add_argument("--record", metavar="FILE.take", help="write all that is played, to render it again")
+    perform.add_argument(
+        "--heart", nargs="?", const="", metavar="NAME", help="a Bluetooth heart-rate sensor leads the heart"
+    )

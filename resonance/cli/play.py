@@ -18,7 +18,7 @@ from types import FrameType
 import resonance
 from resonance.cli import CallError
 from resonance.cli.keys import Keys
-from resonance.engine.commands import Command, Launch, Rest
+from resonance.engine.commands import Launch, Rest
 from resonance.outputs.speakers.piece import Piece, Sounding
 from resonance.outputs.speakers.watch import Speakers
 from resonance.score import Score, ScoreError
@@ -35,8 +35,8 @@ _SETTLED_S = 0.3  # editors write a file in several goes
 _JUMP_S = 2.0
 _LINES = 4
 
-Hands = Callable[[Callable[[Command], None]], AbstractContextManager[None]]
-"""Whoever plays along: given where commands go, a context in which they come."""
+Hands = Callable[[Speakers, Callable[[str], None]], AbstractContextManager[None]]
+"""Whoever plays along: given where commands go, and where lines for the player go, a context."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,8 +60,11 @@ def listen(arguments: argparse.Namespace, ahead_frames: int, hands: Hands | None
         scene=arguments.scene,
         allow_code=arguments.allow_code,
         cushion_frames=ahead_frames,
+        record=getattr(arguments, "record", None),
     )
-    screen = _screen(score)
+    # A terminal in which names are typed is no place for single keys.
+    typed = getattr(arguments, "learn", False)
+    screen = Lines(score) if typed else _screen(score)
     with (
         ending() as ended,
         Speakers(
@@ -71,9 +74,9 @@ def listen(arguments: argparse.Namespace, ahead_frames: int, hands: Hands | None
             volume_db=arguments.volume,
             tell=screen.tell,
         ) as speakers,
-        Keys() as keys,
+        Keys(typed) as keys,
         screen,
-        hands(speakers.do) if hands else nullcontext(),
+        hands(speakers, screen.tell) if hands else nullcontext(),
     ):
         saved = _Saved(score.path, arguments.allow_code) if arguments.watch else None
         while not (ended or speakers.over):

@@ -47,11 +47,12 @@ def small(folder: Path, first: float = 300.0, second: float = 300.0) -> Path:
 class Program:
     """A running `resonance` command; `lines` grow while it runs, standard output and error together."""
 
-    def __init__(self, *words: str | Path, env: dict[str, str], folder: Path) -> None:
+    def __init__(self, *words: str | Path, env: dict[str, str], folder: Path, typed: bool = False) -> None:
         self.lines: list[str] = []
         self.running = subprocess.Popen(
             [*PROGRAM, *map(str, words)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**env, "PYTHONPATH": os.pathsep.join(sys.path)}, cwd=folder, start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -61,6 +62,12 @@ class Program:
         assert self.running.stdout is not None
         for line in self.running.stdout:
             self.lines.append(line.rstrip("\n"))
+
+    def types(self, text: str) -> None:
+        """Types into it, where it was begun as `typed`."""
+        assert self.running.stdin is not None
+        self.running.stdin.write(text)
+        self.running.stdin.flush()
 
     def __enter__(self) -> Program:
         return self

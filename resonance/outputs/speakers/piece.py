@@ -28,6 +28,7 @@ from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.commands import Command
 from resonance.engine.performance import Opening, Performance, View
 from resonance.outputs.speakers.desk import Desk
+from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring
 from resonance.score import Score
 
@@ -37,6 +38,8 @@ REHEARSAL_S = 60.0
 FOLLOW_S = 1.0
 """How long a score that was saved again takes over from the one before."""
 _MOST_FRAMES = 4096
+_HAND_FRAMES = 192
+"""How long a hand's word may take to come here, so that all are heard equally late: 4 ms."""
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
 
@@ -112,6 +115,7 @@ class Sound:
             _rehearse(score, piece)
         self._performance = performance_of(piece, score)
         self._desk = Desk(self._performance.rate, self._performance.rate)
+        self._moments = Moments(self._performance.rate)
         gc.collect()
         # What was built stays: the collector need not walk it while the piece sounds.
         gc.freeze()
@@ -139,6 +143,7 @@ class Sound:
             while not self._requests.empty():
                 self._answer(*self._requests.get())
             self._ring.header[Header.BEAT] = time.monotonic_ns()
+            self._moments.saw(time.monotonic(), self._performance.frame - self._ring.ready)
             if self._alone_since is not None:
                 self._keep_time()
             block = min(_MOST_FRAMES, max(GRID_FRAMES, self._cushion // 4 // GRID_FRAMES * GRID_FRAMES))
@@ -214,7 +219,7 @@ class Sound:
     def _answer(self, verb: str, *what: Any) -> None:
         match verb:
             case "do":
-                self._do(what[0])
+                self._do(*what)
             case "boost":
                 self._desk.boost = float(what[0])
             case "cushion":
@@ -230,9 +235,13 @@ class Sound:
             case "take over":
                 self._take_over(what[0])
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: Command, at_s: float | None = None) -> None:
+        performance = self._performance
+        frame = performance.frame
+        if at_s is not None:
+            frame = self._moments.frame(at_s, self._cushion + _HAND_FRAMES, frame)
         try:
-            self._performance.do(command)
+            performance.do(command, frame)
         except (KeyError, ValueError) as error:
             self.tell("said", str(error.args[0] if error.args else error))
 

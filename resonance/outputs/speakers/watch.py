@@ -78,9 +78,13 @@ class Speakers:
 
     # What a hand can ask.
 
-    def do(self, command: Command) -> None:
-        """Passes a command (`engine.commands`) to the performance."""
-        self._ask("do", command)
+    def do(self, command: Command, at_s: float | None = None) -> None:
+        """Passes a command to the performance, to be done at once.
+
+        With `at_s`, the moment at which a hand moved (`time.monotonic`), it is done as long after that as
+        every other such command, to the frame.
+        """
+        self._ask("do", command, at_s)
 
     @property
     def volume_db(self) -> float:
