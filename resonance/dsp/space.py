@@ -37,12 +37,23 @@ _DIFFUSION = np.float32(0.62)  # by ear: more rings, less leaves single echoes
 _DRIFT_S = 0.00045  # with less, modes stand out of the tail (tests); with more, tones waver by over two cents
 _TAPS = 8  # Lagrange; at 8 kHz and 48 kHz it loses at most 0.011 dB a turn, so T60 there stays true
 _LAGRANGE = tuple(
-    (-1.0) ** (_TAPS - 1 - tap) / (math.factorial(tap) * math.factorial(_TAPS - 1 - tap))
+    np.float32((-1.0) ** (_TAPS - 1 - tap) / (math.factorial(tap) * math.factorial(_TAPS - 1 - tap)))
     for tap in range(_TAPS)
 )
 
+# Flat arrays of rows with a number for each line, at places that the compiler knows: so it sees that they never
+# overlap. What reads are made of: weights at a step's two borders, and their distances from the first sample.
+_WEIGHTS, _DISTANCE = 0, 2 * _TAPS * LINES
+_MOVED = _TAPS * LINES  # from a weight to what it is at the other border, or to how much it moves in a frame
+# What shelves are made of: low shelf b0 b1 a1, high shelf b0 b1 a1 and the input level; how much each of those
+# moves in a frame; what came in, what the low shelf let out, and what the high one did.
+_B0, _B1, _A1, _HIGH_B0, _HIGH_B1, _HIGH_A1, _LEVEL = range(0, 7 * LINES, LINES)
+_MOVES = 7 * LINES
+_CAME, _LOW, _HIGH = range(14 * LINES, 17 * LINES, LINES)
+
 _TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines lossless
 _A_FRAME = np.float32(1.0 / GRID_FRAMES)
+_ONE = np.float32(1.0)
 
 # -240 dB, far under hearing, far over the smallest normal number: what is left below it becomes zero.
 _SILENT = np.float32(1e-12)
@@ -67,15 +78,14 @@ class SpaceState(NamedTuple):
     inward: F32  # (2, LINES) signs: input to line
     outward: F32  # (2, LINES) signs over four: line to output
     t60: F64  # (3,) frames: what `filters` was designed for
-    filters: (
-        F32  # (3, 7, LINES) before, now, move a frame: low shelf b0 b1 a1, high shelf b0 b1 a1, input level
-    )
-    memory: F32  # (3, LINES) of the shelves
+    filters: F32  # (7 LINES,) the shelves at a step's end
+    shelves: F32  # (17 LINES,) the shelves as they are and move, and their memory
     rest: I64  # (1,) for how many steps nothing but zeros went in, came round, or was heard
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
-    turned: F32  # (GRID_FRAMES, LINES) scratch: the lines side by side, for what is recursive
+    turned: F32  # (GRID_FRAMES LINES,) scratch: the lines side by side, for what is recursive
     place: F64  # (3, LINES) scratch: delays at a step's two borders, whole frames between them
-    taps: F32  # (2, _TAPS, LINES) scratch: weights of the reads between samples, and their move a frame
+    weights: F32  # scratch: of the reads between samples at a step's two borders, and their distances
+    taps: F32  # (2 _TAPS LINES,) scratch: the weights, and their move a frame
 
 
 def _ring_frames(delay_frames: float) -> int:
@@ -126,13 +136,14 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         inward=_two_signs(chance),
         outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
-        filters=np.zeros((3, 7, LINES), np.float32),
-        memory=np.zeros((3, LINES), np.float32),
+        filters=np.zeros(7 * LINES, np.float32),
+        shelves=np.zeros(17 * LINES, np.float32),
         rest=np.zeros(1, np.int64),
         scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
-        turned=np.zeros((GRID_FRAMES, LINES), np.float32),
+        turned=np.zeros(GRID_FRAMES * LINES, np.float32),
         place=np.zeros((3, LINES)),
-        taps=np.zeros((2, _TAPS, LINES), np.float32),
+        weights=np.zeros((2 * _TAPS + 1) * LINES, np.float32),
+        taps=np.zeros(2 * _TAPS * LINES, np.float32),
     )
 
 
@@ -180,17 +191,17 @@ def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) ->
         middle = math.exp(turn / t60[1])
         high = math.exp(turn * (1.0 / t60[2] - 1.0 / t60[1]))
         zero, pole = warp[0] * math.sqrt(low), warp[0] / math.sqrt(low)
-        filters[0, line] = middle * (1.0 + zero) / (1.0 + pole)
-        filters[1, line] = middle * (zero - 1.0) / (1.0 + pole)
-        filters[2, line] = (pole - 1.0) / (1.0 + pole)
+        filters[_B0 + line] = middle * (1.0 + zero) / (1.0 + pole)
+        filters[_B1 + line] = middle * (zero - 1.0) / (1.0 + pole)
+        filters[_A1 + line] = (pole - 1.0) / (1.0 + pole)
         zero, pole = warp[1] / math.sqrt(high), warp[1] * math.sqrt(high)
         scale = high * (1.0 + zero) / (1.0 + pole)
-        filters[3, line] = scale
-        filters[4, line] = scale * (zero - 1.0) / (1.0 + zero)
-        filters[5, line] = (pole - 1.0) / (1.0 + pole)
+        filters[_HIGH_B0 + line] = scale
+        filters[_HIGH_B1 + line] = scale * (zero - 1.0) / (1.0 + zero)
+        filters[_HIGH_A1 + line] = (pole - 1.0) / (1.0 + pole)
         # What a turn loses is what has to come in for a steady sound to return as loud as it went in;
         # half of it each from left and right.
-        filters[6, line] = math.sqrt(0.5 / (middle * middle) - 0.5)
+        filters[_LEVEL + line] = math.sqrt(0.5 / (middle * middle) - 0.5)
 
 
 @kernel
@@ -224,11 +235,12 @@ def _thicken(ring: F32, now: int, delay: int, block: F32, scratch: F32) -> None:
 
 
 @kernel
-def _drift(delay: F64, depth: F64, hand: F64, tick: F64, place: F64, taps: F32) -> None:
+def _drift(delay: F64, depth: F64, hand: F64, tick: F64, place: F64, weights: F32, taps: F32) -> None:
     """Moves every line's delay on by a step, and weighs the eight samples it is read from meanwhile.
 
     Lagrange weights, at a step's two borders, of samples 0 to 7 for the value at a place near the middle of
-    them. Source: Laakso et al., Splitting the unit delay, IEEE SP Magazine 13, 1996, eq. 42.
+    them: a constant times the distances to all others. Source: Laakso et al., Splitting the unit delay, IEEE
+    SP Magazine 13, 1996, eq. 42.
     """
     for line in range(LINES):
         sine, cosine = hand[0, line], hand[1, line]
@@ -238,26 +250,37 @@ def _drift(delay: F64, depth: F64, hand: F64, tick: F64, place: F64, taps: F32) 
         place[1, line] = delay[line] + depth[0] * hand[0, line]
         # The same eight samples serve the whole step: the delay moves by less than a tenth of one.
         place[2, line] = math.floor(0.5 * (place[0, line] + place[1, line]))
-    for line in range(LINES):
-        before = place[2, line] - place[0, line] + _TAPS // 2
-        after = place[2, line] - place[1, line] + _TAPS // 2
-        for tap in range(_TAPS):
-            weight = weight_after = _LAGRANGE[tap]
-            for other in range(_TAPS):
-                if other != tap:
-                    weight *= before - other
-                    weight_after *= after - other
-            taps[0, tap, line] = weight
-            taps[1, tap, line] = (weight_after - weight) / GRID_FRAMES
+    for border in range(2):
+        at = _WEIGHTS + border * _MOVED
+        for line in range(LINES):
+            weights[_DISTANCE + line] = np.float32(place[2, line] - place[border, line])
+        for line in range(LINES):
+            d3 = weights[_DISTANCE + line] + np.float32(_TAPS // 2 - 3)
+            d0, d1, d2 = d3 + np.float32(3.0), d3 + np.float32(2.0), d3 + _ONE
+            d4, d5, d6, d7 = d3 - _ONE, d3 - np.float32(2.0), d3 - np.float32(3.0), d3 - np.float32(4.0)
+            d01, d23, d45, d67 = d0 * d1, d2 * d3, d4 * d5, d6 * d7
+            d0123, d4567 = d01 * d23, d45 * d67
+            weights[at + line] = _LAGRANGE[0] * (d1 * d23 * d4567)
+            weights[at + LINES + line] = _LAGRANGE[1] * (d0 * d23 * d4567)
+            weights[at + 2 * LINES + line] = _LAGRANGE[2] * (d01 * d3 * d4567)
+            weights[at + 3 * LINES + line] = _LAGRANGE[3] * (d01 * d2 * d4567)
+            weights[at + 4 * LINES + line] = _LAGRANGE[4] * (d0123 * d5 * d67)
+            weights[at + 5 * LINES + line] = _LAGRANGE[5] * (d0123 * d4 * d67)
+            weights[at + 6 * LINES + line] = _LAGRANGE[6] * (d0123 * d45 * d7)
+            weights[at + 7 * LINES + line] = _LAGRANGE[7] * (d0123 * d45 * d6)
+    for k in range(_MOVED):
+        taps[k] = weights[_WEIGHTS + k]
+        taps[_MOVED + k] = (weights[_WEIGHTS + _MOVED + k] - weights[_WEIGHTS + k]) * _A_FRAME
 
 
 @kernel
 def _read(ring: F32, at: int, taps: F32, line: int, block: F32) -> None:
     """Writes what a line has delayed to `block`, while its delay moves from one value to the next."""
-    w0, w1, w2, w3 = taps[0, 0, line], taps[0, 1, line], taps[0, 2, line], taps[0, 3, line]
-    w4, w5, w6, w7 = taps[0, 4, line], taps[0, 5, line], taps[0, 6, line], taps[0, 7, line]
-    m0, m1, m2, m3 = taps[1, 0, line], taps[1, 1, line], taps[1, 2, line], taps[1, 3, line]
-    m4, m5, m6, m7 = taps[1, 4, line], taps[1, 5, line], taps[1, 6, line], taps[1, 7, line]
+    now, move = taps[line:], taps[_MOVED + line :]
+    w0, w1, w2, w3 = now[0], now[LINES], now[2 * LINES], now[3 * LINES]
+    w4, w5, w6, w7 = now[4 * LINES], now[5 * LINES], now[6 * LINES], now[7 * LINES]
+    m0, m1, m2, m3 = move[0], move[LINES], move[2 * LINES], move[3 * LINES]
+    m4, m5, m6, m7 = move[4 * LINES], move[5 * LINES], move[6 * LINES], move[7 * LINES]
     x = ring[at:]
     for i in range(GRID_FRAMES):
         block[i] = (w0 * x[i] + w1 * x[i + 1] + w2 * x[i + 2] + w3 * x[i + 3]) + (
@@ -271,35 +294,34 @@ def _read(ring: F32, at: int, taps: F32, line: int, block: F32) -> None:
 
 
 @kernel
-def _absorb(filters: F32, memory: F32, blocks: F32, turned: F32) -> None:
+def _absorb(shelves: F32, blocks: F32, turned: F32) -> None:
     """Runs all lines' two shelves over their blocks, in place, while their coefficients move."""
-    for line in range(LINES):
-        for i in range(GRID_FRAMES):
-            turned[i, line] = blocks[line, i]
-    now, move = filters[0], filters[2]
+    for i in range(GRID_FRAMES):
+        for line in range(LINES):
+            turned[i * LINES + line] = blocks[line, i]
     for i in range(GRID_FRAMES):
         moved = np.float32(i)
         for line in range(LINES):
-            value = turned[i, line]
-            before, low, high = memory[0, line], memory[1, line], memory[2, line]
+            now, move = line, _MOVES + line
+            value = turned[i * LINES + line]
+            came, low, high = shelves[_CAME + line], shelves[_LOW + line], shelves[_HIGH + line]
             shelved = (
-                (now[0, line] + moved * move[0, line]) * value
-                + (now[1, line] + moved * move[1, line]) * before
-                - (now[2, line] + moved * move[2, line]) * low
+                (shelves[_B0 + now] + moved * shelves[_B0 + move]) * value
+                + (shelves[_B1 + now] + moved * shelves[_B1 + move]) * came
+                - (shelves[_A1 + now] + moved * shelves[_A1 + move]) * low
             )
-            memory[0, line] = value
-            memory[1, line] = shelved
-            turned[i, line] = memory[2, line] = (
-                (now[3, line] + moved * move[3, line]) * shelved
-                + (now[4, line] + moved * move[4, line]) * low
-                - (now[5, line] + moved * move[5, line]) * high
+            shelves[_CAME + line] = value
+            shelves[_LOW + line] = shelved
+            turned[i * LINES + line] = shelves[_HIGH + line] = (
+                (shelves[_HIGH_B0 + now] + moved * shelves[_HIGH_B0 + move]) * shelved
+                + (shelves[_HIGH_B1 + now] + moved * shelves[_HIGH_B1 + move]) * low
+                - (shelves[_HIGH_A1 + now] + moved * shelves[_HIGH_A1 + move]) * high
             )
-    for k in range(3):
-        for line in range(LINES):
-            memory[k, line] = memory[k, line] if abs(memory[k, line]) > _SILENT else np.float32(0.0)
+    for k in range(_CAME, _HIGH + LINES):
+        shelves[k] = shelves[k] if abs(shelves[k]) > _SILENT else np.float32(0.0)
     for line in range(LINES):
         for i in range(GRID_FRAMES):
-            blocks[line, i] = turned[i, line]
+            blocks[line, i] = turned[i * LINES + line]
 
 
 @kernel
@@ -336,7 +358,8 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
     as loud as it went in, whatever the T60; a mono one returns wide.
     """
     blocks, inputs = state.scratch[:LINES], state.scratch[LINES:]
-    filters = state.filters
+    filters, shelves = state.filters, state.shelves
+    moving = (state.delay, state.depth, state.hand, state.tick, state.place, state.weights, state.taps)
     length = state.lines.shape[1] - 2 * GRID_FRAMES
     # When nothing but zeros has been written for longer than any ring is, there is nothing left to hear.
     empty = (length + state.before.shape[1] + ALLPASSES * state.allpass.shape[2]) // GRID_FRAMES
@@ -346,16 +369,14 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
         begin = step * GRID_FRAMES
         state.rest[0] = state.rest[0] + 1 if _is_zero(x[:, begin : begin + GRID_FRAMES]) else 0
         if state.rest[0] > empty:
-            _drift(state.delay, state.depth, state.hand, state.tick, state.place, state.taps)
+            _drift(*moving)
             continue
-        _absorption(state.delay, state.warp, state.t60, t60[step], filters[1])
-        for k in range(filters.shape[1]):
-            for line in range(LINES):
-                filters[0, k, line] = filters[1, k, line]
-        _absorption(state.delay, state.warp, state.t60, t60[step + 1], filters[1])
-        for k in range(filters.shape[1]):
-            for line in range(LINES):
-                filters[2, k, line] = (filters[1, k, line] - filters[0, k, line]) * _A_FRAME
+        _absorption(state.delay, state.warp, state.t60, t60[step], filters)
+        for k in range(_MOVES):
+            shelves[k] = filters[k]
+        _absorption(state.delay, state.warp, state.t60, t60[step + 1], filters)
+        for k in range(_MOVES):
+            shelves[_MOVES + k] = (filters[k] - shelves[k]) * _A_FRAME
 
         for channel in range(2):
             ring = state.before[channel]
@@ -369,11 +390,11 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
                 _thicken(state.allpass[channel, k], now, delay, inputs[channel], blocks[0])
 
         at = now % length
-        _drift(state.delay, state.depth, state.hand, state.tick, state.place, state.taps)
+        _drift(*moving)
         for line in range(LINES):
             first = _behind(at, int(state.place[2, line]) + _TAPS // 2, length)
             _read(state.lines[line], first, state.taps, line, blocks[line])
-        _absorb(filters, state.memory, blocks, state.turned)
+        _absorb(shelves, blocks, state.turned)
 
         for channel in range(2):
             heard = out[channel, begin:]
@@ -384,7 +405,7 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
 
         _mingle(blocks)
         for line in range(LINES):
-            level, slope = filters[0, 6, line], filters[2, 6, line]
+            level, slope = shelves[_LEVEL + line], shelves[_LEVEL + _MOVES + line]
             left, right = state.inward[0, line], state.inward[1, line]
             for i in range(GRID_FRAMES):
                 came = left * inputs[0, i] + right * inputs[1, i]
