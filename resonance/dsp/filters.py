@@ -63,7 +63,8 @@ def _warped(cutoff: float) -> tuple[float, float]:
 @kernel
 def _svf_frames(cutoff: float, cutoff_move: float, q: float, q_move: float, frames: F64) -> None:
     """Writes a step's coefficients: how the two states make the next two, and one over two q."""
-    for i in range(GRID_FRAMES):
+    still = cutoff_move == 0.0 and q_move == 0.0
+    for i in range(1 if still else GRID_FRAMES):
         top, bottom = _warped(cutoff + i * cutoff_move)
         sharp = q + i * q_move
         # With g = top / bottom and damping 1 / sharp, over one common denominator.
@@ -72,6 +73,10 @@ def _svf_frames(cutoff: float, cutoff_move: float, q: float, q_move: float, fram
         frames[1, i] = twice * bottom * top
         frames[2, i] = twice * top * top
         frames[3, i] = np.true_divide(0.5, sharp)
+    if still:
+        for k in range(4):
+            for i in range(1, GRID_FRAMES):
+                frames[k, i] = frames[k, 0]
 
 
 @kernel

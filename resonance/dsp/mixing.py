@@ -80,17 +80,23 @@ def ramped(x: F32, gain: F64, out: F32) -> None:
 
 
 @kernel
+def _share(cutoff: float) -> float:
+    """How much of a change a one-pole low-pass follows at once."""
+    g = math.tan(math.pi * min(max(cutoff, 0.0), 0.49))
+    return g / (1.0 + g)
+
+
+@kernel
 def absorb(state: F64, cutoff: F64, x: F32) -> None:
     """Dulls a sound as air does with distance: a one-pole low-pass on `x` (2, frames), in place.
 
     `state` (2,); `cutoff` (steps + 1,) in cycles a frame, where it is 3 dB down; it is held within 0 and
     0.49. Source: Zavalishin, The Art of VA Filter Design, 2018, ch. 3.10 (one-pole, trapezoidal).
     """
+    share = _share(cutoff[0])
     for step in range(x.shape[1] // GRID_FRAMES):
-        before = math.tan(math.pi * min(max(cutoff[step], 0.0), 0.49))
-        now = math.tan(math.pi * min(max(cutoff[step + 1], 0.0), 0.49))
-        share = before / (1.0 + before)
-        slope = (now / (1.0 + now) - share) / GRID_FRAMES
+        end = share if cutoff[step + 1] == cutoff[step] else _share(cutoff[step + 1])
+        slope = (end - share) / GRID_FRAMES
         left, right = state[0], state[1]
         for i in range(step * GRID_FRAMES, (step + 1) * GRID_FRAMES):
             left_move = share * (x[0, i] - left)
@@ -100,6 +106,7 @@ def absorb(state: F64, cutoff: F64, x: F32) -> None:
             left += 2.0 * left_move
             right += 2.0 * right_move
             share += slope
+        share = end
         state[0] = left if abs(left) > _SILENT else 0.0
         state[1] = right if abs(right) > _SILENT else 0.0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,6 +66,19 @@ class Fields(Mapping[str, F64]):
         return len(self._names)
 
 
+class Places(NamedTuple):
+    """Where steps lie: their borders, and the seconds of the score at which these are."""
+
+    step: int
+    steps: int
+    borders: F64
+    times_s: F64
+    reach_s: tuple[float, float]  # the earliest and the latest of them
+
+
+NOWHERE = Places(-1, 0, np.zeros(0), np.zeros(0), (0.0, 0.0))
+
+
 class Clock:
     """Absolute time in steps of 64 frames, and everything the score says as a function of it."""
 
@@ -86,7 +100,7 @@ class Clock:
         self._constants: dict[float, F64] = {}
         self.course = Passage(timeline, rate_hz)
         self.landing: Landing | None = None
-        self._at: tuple[int, int, F64, F64] = (-1, 0, np.zeros(0), np.zeros(0))
+        self._at = NOWHERE
         if timeline.loops:
             self._pulses = self._whole_beats()
 
@@ -136,6 +150,13 @@ class Clock:
         self._heart.lead(frame / self.rate_hz, interval_s)
         self.ride("bpm", 60.0 / interval_s)
 
+    def resting(self, name: str, steps: int) -> float | None:
+        """A control's one value over the next steps, or None where it may move."""
+        if name in self._rides or self.landing is not None or self.course.moves(name):
+            return None
+        track = self._tracks[name]
+        return track.constant if track.constant is not None else track.resting(*self._places(steps).reach_s)
+
     def values(self, name: str, steps: int) -> F64:
         """A control at the borders of the next `steps` steps, shape (steps + 1,); read only."""
         ride = self._rides.get(name)
@@ -149,25 +170,24 @@ class Clock:
         """A control as the score wants it on this course."""
         if self.landing is None:
             return self._on_course(name, steps)
-        return self.landing.taken(name, self._places(steps)[0], self._on_course(name, steps))
+        return self.landing.taken(name, self._places(steps).borders, self._on_course(name, steps))
 
     def _on_course(self, name: str, steps: int) -> F64:
-        track = self._tracks[name]
-        moves = self.course.moves(name)
-        if track.constant is not None and not moves:
-            return self._constant(track.constant)[: steps + 1]
-        borders, times_s = self._places(steps)
-        return self.course.taken(name, borders, track(times_s)) if moves else track(times_s)
+        rested = self.resting(name, steps)
+        if rested is not None:
+            return self._constant(rested)[: steps + 1]
+        places, track = self._places(steps), self._tracks[name]
+        return self.course.taken(name, places.borders, track(places.times_s))
 
-    def _places(self, steps: int) -> tuple[F64, F64]:
-        """The next steps' borders, and the seconds of the score at which they lie."""
+    def _places(self, steps: int) -> Places:
         # Kept whole in one place: several threads may ask at once.
-        step, asked, borders, times_s = self._at
-        if (step, asked) != (self.step, steps):
+        places = self._at
+        if (places.step, places.steps) != (self.step, steps):
             borders = np.arange(self.step, self.step + steps + 1, dtype=np.float64)
             times_s = self.course.times_s(borders)
-            self._at = (self.step, steps, borders, times_s)
-        return borders, times_s
+            reach_s = float(times_s.min()), float(times_s.max())
+            self._at = places = Places(self.step, steps, borders, times_s, reach_s)
+        return places
 
     def _constant(self, value: float) -> F64:
         if value not in self._constants:
@@ -188,7 +208,7 @@ class Clock:
     def begin(self, passage: Passage) -> None:
         """Follows a passage from now on as if there had been nothing before."""
         self.course = passage
-        self._at = (-1, 0, np.zeros(0), np.zeros(0))
+        self._at = NOWHERE
 
     def _is_wanted(self, name: str) -> bool:
         return any(begin <= self.step < end for begin, end in self.wanted(name))

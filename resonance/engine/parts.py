@@ -32,6 +32,7 @@ ENDING_STEPS = 16  # 21 ms: the end of a voice that had said when it would end
 NEAR_M = 4.0
 """The distance at which a sound is as loud, clear and dry as its patch says."""
 _CLEAR_AIR_HZ = 20_000.0
+_STRIP = ("gain_db", "send_db", "distance_m")
 _HALF_AIR_M = 120.0  # by ear: at 120 m the top octave is gone, at a kilometre all above 2.1 kHz
 
 
@@ -75,15 +76,15 @@ class Slot:
 class Strip:
     """A part's strip of the desk over a span: its level, its send, and how the air dulls it, if it does."""
 
-    def __init__(self, span: Span) -> None:
-        distance = np.maximum(span["distance_m"], 0.5) / NEAR_M
-        self.gain: F64 = levels(span["gain_db"]) / distance
+    def __init__(self, gain_db: F64, send_db: F64, distance_m: F64, rate_hz: float) -> None:
+        distance = np.maximum(distance_m, 0.5) / NEAR_M
+        self.gain: F64 = levels(gain_db) / distance
         # The reverberant field hardly falls with distance: the send falls with its root only.
-        self.send: F64 = levels(span["send_db"]) * np.sqrt(distance)
+        self.send: F64 = levels(send_db) * np.sqrt(distance)
         self.cutoff: F64 | None = None
         if distance.max() > 1.0:
             cutoff = _CLEAR_AIR_HZ / (1.0 + np.maximum(distance - 1.0, 0.0) * (NEAR_M / _HALF_AIR_M))
-            self.cutoff = np.minimum(cutoff / span.rate_hz, 0.49)
+            self.cutoff = np.minimum(cutoff / rate_hz, 0.49)
 
 
 class Part:
@@ -124,6 +125,7 @@ class Part:
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = self._notes = 0
         self._air = np.zeros((2, 2))
+        self._rested: tuple[tuple[float, float, float], Strip] | None = None
         self._buffers = {name: Scratch() for name in ("dry", "wet")}
 
     def follow(self) -> None:
@@ -220,13 +222,26 @@ class Part:
         own = self.span(span, heard)
         self.dry = self._buffers["dry"].silent(span.frames)
         self.wet = self._buffers["wet"].silent(span.frames)
-        strip = Strip(own)
+        strip = self._strip(own)
         for event in begins:
             self._begin(event, own, strip)
         self._sound(own, strip, span.steps)
         if strip.cutoff is not None:
             absorb(self._air[0], strip.cutoff, self.dry)
             absorb(self._air[1], strip.cutoff, self.wet)
+
+    def _strip(self, span: Span) -> Strip:
+        """The strip over a span; where nothing on it moves, which is most of the time, the one there was."""
+        gain_db, send_db, distance_m = (
+            self._clock.resting(f"{self.name}.{name}", span.steps) for name in _STRIP
+        )
+        if gain_db is None or send_db is None or distance_m is None:
+            return Strip(span["gain_db"], span["send_db"], span["distance_m"], span.rate_hz)
+        resting = gain_db, send_db, distance_m
+        if self._rested is None or self._rested[0] != resting:
+            gains_db, sends_db, distances_m = np.repeat([resting], MAX_STEPS + 1, axis=0).T
+            self._rested = resting, Strip(gains_db, sends_db, distances_m, span.rate_hz)
+        return self._rested[1]
 
     def _begin(self, event: Event, span: Span, strip: Strip) -> None:
         """Starts a voice at its step of the span; who is free for it hangs on that step alone."""

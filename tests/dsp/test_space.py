@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resonance.dsp import GRID_FRAMES
-from resonance.dsp.space import space, space_coefficients, space_state
+from resonance.dsp.space import LINES, space, space_coefficients, space_state
 
 OCTAVES_HZ = (125, 250, 500, 1000, 2000, 4000, 8000)
 
@@ -203,7 +203,7 @@ def test_it_falls_to_exact_silence():
         x[:] = 0
     assert not out.any()
     assert not state.lines.any()
-    assert not state.memory.any()
+    assert not state.shelves[-3 * LINES :].any()
 
 
 def test_t60_moves_without_a_click():
