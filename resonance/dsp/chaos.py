@@ -5,11 +5,9 @@ Two runs from the same start are equal to the bit; two starts a hair apart soon 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel, summing_kernel
 from resonance.dsp.partials import cosine
 
 # Runge-Kutta steps in a grid step: with the limits below, each stays on its attractor (measured).
@@ -81,7 +79,7 @@ def rossler(state: F64, dt: F64, out: F64) -> None:
     follow(_ROSSLER, state, dt, 0.4, (0.0, 0.0, 12.0), (12.0, 12.0, 12.0), out)
 
 
-@kernel
+@summing_kernel
 def feedback_fm(phase: F64, memory: F64, cycles: F64, feedback: F64, left: F32, right: F32, out: F32) -> None:
     """Adds sines that modulate their own pitch: pure, then bright, then torn, then a storm.
 
@@ -92,23 +90,31 @@ def feedback_fm(phase: F64, memory: F64, cycles: F64, feedback: F64, left: F32, 
     0.8 it carries DC: it is meant for noise, with a high-pass after it. Source: Tomisawa
     1981, US patent 4249447, with its mean of the last two values against hunting.
     """
+    a_frame = np.float32(1.0 / GRID_FRAMES)
+    last, last_but_one = memory[0], memory[1]
     for step in range(cycles.shape[0] - 1):
-        for i in range(phase.shape[0]):
-            turn = phase[i]
-            last, last_but_one = memory[0, i], memory[1, i]
-            start = step * GRID_FRAMES
-            left_rise = (left[step + 1, i] - left[step, i]) / np.float32(GRID_FRAMES)
-            right_rise = (right[step + 1, i] - right[step, i]) / np.float32(GRID_FRAMES)
-            speed_rise = (cycles[step + 1, i] - cycles[step, i]) / GRID_FRAMES
-            push_rise = (feedback[step + 1, i] - feedback[step, i]) / GRID_FRAMES
-            for j in range(GRID_FRAMES):
-                push = 0.5 * (feedback[step, i] + j * push_rise)
-                from_crest = turn - 0.25 + push * (last + last_but_one)
-                value = cosine(np.float32(from_crest - math.floor(from_crest + 0.5)))
-                last_but_one = last
-                last = float(value)
-                out[0, start + j] += value * (left[step, i] + np.float32(j) * left_rise)
-                out[1, start + j] += value * (right[step, i] + np.float32(j) * right_rise)
-                turn += cycles[step, i] + j * speed_rise
-            phase[i] = turn - math.floor(turn)
-            memory[0, i], memory[1, i] = last, last_but_one
+        slow, fast = cycles[step], cycles[step + 1]
+        push_before, push_now = feedback[step], feedback[step + 1]
+        left_before, left_now, right_before, right_now = (
+            left[step],
+            left[step + 1],
+            right[step],
+            right[step + 1],
+        )
+        for j in range(GRID_FRAMES):
+            # Each voice waits for its own last value: so they go side by side.
+            late = j / GRID_FRAMES
+            late_level = np.float32(j) * a_frame
+            left_sum = right_sum = np.float32(0.0)
+            for i in range(phase.shape[0]):
+                push = 0.5 * (push_before[i] + late * (push_now[i] - push_before[i]))
+                from_crest = phase[i] - 0.25 + push * (last[i] + last_but_one[i])
+                value = cosine(np.float32(from_crest - np.floor(from_crest + 0.5)))
+                last_but_one[i] = last[i]
+                last[i] = value
+                left_sum += value * (left_before[i] + late_level * (left_now[i] - left_before[i]))
+                right_sum += value * (right_before[i] + late_level * (right_now[i] - right_before[i]))
+                turn = phase[i] + slow[i] + late * (fast[i] - slow[i])
+                phase[i] = turn - np.floor(turn)
+            out[0, step * GRID_FRAMES + j] += left_sum
+            out[1, step * GRID_FRAMES + j] += right_sum

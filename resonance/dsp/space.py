@@ -41,12 +41,12 @@ _LAGRANGE = tuple(
     for tap in range(_TAPS)
 )
 
-# Flat arrays of rows with a number for each line, at places that the compiler knows: so it sees that they never
-# overlap. What reads are made of: weights at a step's two borders, and their distances from the first sample.
+# Flat arrays of rows with a number for each line, at places that the compiler knows: so it sees that they
+# never overlap. What reads are made of: weights at a step's two borders, distances from the first sample.
 _WEIGHTS, _DISTANCE = 0, 2 * _TAPS * LINES
 _MOVED = _TAPS * LINES  # from a weight to what it is at the other border, or to how much it moves in a frame
-# What shelves are made of: low shelf b0 b1 a1, high shelf b0 b1 a1 and the input level; how much each of those
-# moves in a frame; what came in, what the low shelf let out, and what the high one did.
+# What shelves are made of: low shelf b0 b1 a1, high shelf b0 b1 a1 and the input level; how much each of
+# those moves in a frame; what came in, what the low shelf let out, and what the high one did.
 _B0, _B1, _A1, _HIGH_B0, _HIGH_B1, _HIGH_A1, _LEVEL = range(0, 7 * LINES, LINES)
 _MOVES = 7 * LINES
 _CAME, _LOW, _HIGH = range(14 * LINES, 17 * LINES, LINES)

@@ -27,7 +27,7 @@ _ENTERS = 0.08
 
 # By ear: times apart by ratios near 1.3, so that no comb stands out; every other one changes sides.
 _REFLECTION_S = np.array([0.0073, 0.0109, 0.0151, 0.0197, 0.0263, 0.0349, 0.0451, 0.0587])
-_REFLECTION = np.array([0.52, -0.45, 0.41, 0.36, -0.33, 0.29, -0.26, 0.22])
+_REFLECTION = np.array([0.52, -0.45, 0.41, 0.36, -0.33, 0.29, -0.26, 0.22], np.float32)
 
 _WOW_HZ = np.array([0.067, 0.113, 0.191])  # by ear: slower than breath; no common period under half an hour
 _WOW = np.array([0.5, 0.32, 0.18])
@@ -53,6 +53,7 @@ class Fog:
         self._late = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._taps = np.round(_REFLECTION_S * setting.rate_hz).astype(np.int64)
         self._filter = np.zeros((2, 2))
+        self._gathered = np.zeros((2, GRID_FRAMES), np.float32)
         self._wow = setting.stream("wow").random(len(_WOW_HZ))
 
     def render(self, span: Span, x: F32) -> None:
@@ -69,6 +70,7 @@ class Fog:
         entered = np.clip(density / _ENTERS, 0.0, 1.0)
         _veil(
             self._filter,
+            self._gathered,
             np.tan(np.pi * cutoff),
             entered * entered * (3.0 - 2.0 * entered),
             density * span["thickness"],
@@ -90,12 +92,22 @@ class Fog:
 
 @kernel
 def _veil(
-    state: F64, g: F64, share: F64, thickness: F64, line: F32, position: int, taps: I64, late: F32, x: F32
+    state: F64,
+    gathered: F32,
+    g: F64,
+    share: F64,
+    thickness: F64,
+    line: F32,
+    position: int,
+    taps: I64,
+    late: F32,
+    x: F32,
 ) -> None:
     """Replaces `x` (2, frames) by a `share` of what is `late`, thickened and dulled.
 
-    `state` (2, 2) is the low-pass's, `g` the tangent of its cutoff; `g`, `share` and `thickness` are
-    (steps + 1,). Steps without fog are left alone, and put the low-pass to rest.
+    `state` (2, 2) is the low-pass's, `gathered` (2, 64) scratch for the reflections, `g` the tangent of its
+    cutoff; `g`, `share` and `thickness` are (steps + 1,). Steps without fog are left alone, and put the
+    low-pass to rest.
     """
     size = line.shape[1]
     damping = math.sqrt(2.0)
@@ -106,16 +118,24 @@ def _veil(
         g_slope = (g[step + 1] - g[step]) / GRID_FRAMES
         share_slope = (share[step + 1] - share[step]) / GRID_FRAMES
         thick_slope = (thickness[step + 1] - thickness[step]) / GRID_FRAMES
+        begin = step * GRID_FRAMES
+        gathered[:, :] = np.float32(0.0)
+        for k in range(taps.size):
+            first = (position + begin - taps[k]) % size
+            straight = min(GRID_FRAMES, size - first)
+            for channel in range(2):
+                ring = line[(channel + k) % 2]
+                for i in range(straight):
+                    gathered[channel, i] += _REFLECTION[k] * ring[first + i]
+                for i in range(straight, GRID_FRAMES):
+                    gathered[channel, i] += _REFLECTION[k] * ring[first + i - size]
         for i in range(GRID_FRAMES):
-            frame = step * GRID_FRAMES + i
+            frame = begin + i
             thick = thickness[step] + thick_slope * i
             tangent = g[step] + g_slope * i
             blend = share[step] + share_slope * i
-            left, right = np.float64(late[0, frame]), np.float64(late[1, frame])
-            for k in range(taps.size):
-                at = (position + frame - taps[k]) % size
-                left += thick * _REFLECTION[k] * line[k % 2, at]
-                right += thick * _REFLECTION[k] * line[1 - k % 2, at]
+            left = late[0, frame] + thick * gathered[0, i]
+            right = late[1, frame] + thick * gathered[1, i]
             a1 = 1.0 / (1.0 + tangent * (tangent + damping))
             for channel in range(2):
                 rest = (left if channel == 0 else right) - state[1, channel]

@@ -68,6 +68,15 @@ class Track:
         """The values at these seconds."""
         return np.interp(times_s, self.times_s, self.values)
 
+    def resting(self, first_s: float, last_s: float) -> float | None:
+        """Its one value between two times, or None where it moves in them."""
+        values = self.values
+        if len(values) == 1:
+            return float(values[0])
+        begin = max(int(self.times_s.searchsorted(first_s, "right")) - 1, 0)
+        end = int(self.times_s.searchsorted(last_s, "left")) + 1
+        return float(values[begin]) if (values[begin:end] == values[begin]).all() else None
+
 
 class Timeline:
     """A score laid out in time, `duration_s` long: its scenes are stretched alike, its crossfades are not.
