@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -40,8 +41,12 @@ from resonance.engine.commands import (
 )
 from resonance.engine.course import Landing
 from resonance.engine.engine import Engine
+from resonance.engine.history import KEPT_S, History, Opening
 from resonance.engine.nights import next_seed, varied
 from resonance.score import Score
+
+if TYPE_CHECKING:
+    from resonance.engine.takes import Take
 
 INSTRUMENTS = ("crystals", "lullaby", "tree", "moonlight")
 """What plays a note that names no sound: the first of these that the score has."""
@@ -50,6 +55,8 @@ SHOWN_EVENTS = 20
 LEAVES_S = 12.0
 """How long the sounds of a night's end take to leave; what rings on is heard for `TAIL_S` in all."""
 TAIL_S = 30.0
+FORGETS_S = 30.0
+"""After how long the ceiling's slow release has forgotten what was before, to the last bit."""
 _DAWN_S = 8.0
 HELD_S = 1200.0
 """After how long a held scene is handed over; the two engines cross for `TAIL_S`."""
@@ -96,24 +103,6 @@ class View:
     levels_db: Mapping[str, float]
     events: tuple[Shown, ...]
     latency_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Where an engine of the chain begins, with all that has to be known of what was before.
-
-    `step` is the desk's, `carried` are commands that still hold: controls in hand, a launch that waits.
-    `position` is how far into the scene it begins, 0 to 1; None is as a launch does.
-    """
-
-    step: int
-    number: int
-    night: int
-    seed: int
-    scene: str | None
-    hold: bool
-    carried: tuple[Command, ...] = ()
-    position: float | None = None
 
 
 @dataclass(eq=False)
@@ -192,8 +181,10 @@ class Performance:
         self._legs: list[Leg] = []
         opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
         self._step = opening.step
+        # The ceiling's look-ahead comes out first: before the beginning nobody asks for it.
         self._skip = self.latency_frames if opening.step == 0 else 0
         self.frame = opening.step * GRID_FRAMES - (self.latency_frames - self._skip)
+        self.history = History(self.rate, self._steps(TAIL_S + FORGETS_S) * GRID_FRAMES, self.frame)
         self._open(opening, self._built(opening.number, opening.seed))
 
     @property
@@ -243,6 +234,7 @@ class Performance:
             while self._asked and self._asked[0][0] <= self.frame:
                 self._begin(heapq.heappop(self._asked)[2])
             if self.ended:
+                self.history.heard(self.frame, out[done:])
                 self.frame += frames - done
                 break
             wanted = int(min(frames - done, self.end - self.frame))
@@ -254,6 +246,7 @@ class Performance:
             taken = min(wanted, self._surplus.shape[1])
             out[done : done + taken] = self._surplus[:, :taken].T
             self._surplus = self._surplus[:, taken:]
+            self.history.heard(self.frame, out[done : done + taken])
             self.frame += taken
             done += taken
         return out
@@ -339,6 +332,7 @@ class Performance:
 
     def _open(self, opening: Opening, engine: Engine) -> None:
         """Puts an engine on the desk, as it is when its clock begins."""
+        self.history.open(opening)
         scene = opening.scene or (engine.timeline.scenes[0].name if opening.hold else None)
         if scene is not None and opening.position is not None and not opening.hold:
             engine.begin(scene, opening.position)
@@ -392,7 +386,7 @@ class Performance:
             next_seed(before.seed),
             leg.engine.scene.name if held else None,
             held,
-            self._carried(),
+            carried=self._carried(),
         )
         engine = self._coming.result() if self._coming else self._built(opening.number, opening.seed)
         self._coming = None
@@ -403,6 +397,12 @@ class Performance:
             leg.engine.leave(min(LEAVES_S, 0.2 * leg.engine.timeline.duration_s))
             leg.falls = (self._step + tail // 2, self._step + tail)
         self._open(opening, engine)
+
+    def keep(self, seconds: float = KEPT_S) -> Take:
+        """The last half hour, or less, to be heard again; raises ValueError where it is known no more."""
+        from resonance.engine.takes import kept
+
+        return kept(self, seconds)
 
     def here(self) -> Opening:
         """Where another performance can go on: this place, and what hands hold, but nothing that sounds."""
@@ -477,6 +477,7 @@ class Performance:
 
     def _begin(self, command: Command) -> None:
         """Does a command whose frame has come."""
+        self.history.did(self.frame, command)
         heard = self.frame + self.delay_frames
         match command:
             case Set(name, value):

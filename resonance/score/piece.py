@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ class Score:
     """A piece. `sounds` has every sound that it names, `effects` every effect there is, by name.
 
     `digest` belongs to whatever can be heard: the same for two scores that sound the same, however they
-    are written down. It covers the player's own sounds and recordings.
+    are written down. It covers the player's own sounds and recordings. `text` is what it was read from.
     """
 
     name: str
@@ -122,6 +122,7 @@ class Score:
     sounds: Mapping[str, SoundPart]
     effects: Mapping[str, EffectPart]
     digest: str
+    text: str = field(default="", repr=False, compare=False)
 
     @property
     def rate(self) -> int:

@@ -73,6 +73,11 @@ def load(name_or_path: str | Path, *, allow_code: bool = False) -> Score:
     return _Reading(_path(name_or_path), allow_code).score()
 
 
+def read(text: str, path: Path, *, allow_code: bool = False) -> Score:
+    """The score in a text that was once read from a file; as `load`. Files it names lie beside `path`."""
+    return _Reading(path, allow_code, text).score()
+
+
 def _path(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path):
         return name_or_path
@@ -88,8 +93,8 @@ Declared = Mapping[str, Parameter]
 class _Reading(Reading):
     """One reading of one score."""
 
-    def __init__(self, path: Path, allow_code: bool) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, allow_code: bool, text: str | None = None) -> None:
+        super().__init__(path, text)
         self.folder = Path(os.path.abspath(path.parent)).resolve()
         self.allow_code = allow_code
         self.built_in = all_sounds.names()
@@ -282,6 +287,7 @@ class _Reading(Reading):
             sounds=sounds,
             effects=effects,
             digest=digest(*heard),
+            text=self.text,
         )
 
     def effect_part(self, name: str, patch: type) -> EffectPart:

@@ -104,11 +104,13 @@ def shown_key(key: str) -> str:
 class Reading:
     """One reading of one text: gathers its mistakes as it goes along. `at` is always the way to a value."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises ScoreError for a file that cannot be read, or is no TOML."""
+    def __init__(self, path: Path, text: str | None = None) -> None:
+        """`text` stands for the file's. Raises ScoreError for what cannot be read, or is no TOML."""
         self.path = path
         self.shown = shown_path(path)
-        self.text = text_of(path, self.shown)
+        self.text = text_of(path, self.shown) if text is None else text
+        if len(self.text) > MOST_BYTES:
+            raise ScoreError([f"{self.shown}: has {len(self.text)} letters; at most {MOST_BYTES} are read"])
         self.document = document(self.text, self.shown)
         self.problems: list[tuple[int, str]] = []
 

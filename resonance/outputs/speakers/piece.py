@@ -26,7 +26,8 @@ from resonance.dsp import CACHE_FOLDER, F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.commands import Command
-from resonance.engine.performance import Opening, Performance, View
+from resonance.engine.history import Opening
+from resonance.engine.performance import Performance, View
 from resonance.outputs.speakers.desk import Desk
 from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring

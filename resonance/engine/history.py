@@ -1,0 +1,159 @@
+"""What has happened: every command with its frame, and digests of what was heard, for half an hour.
+
+A performance can be taken up where an engine of its chain begins. So what is kept begins with the last one
+that began, and had the desk to itself, before the half hour did; its memory is bounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from resonance.dsp import F32, GRID_FRAMES
+from resonance.engine.commands import Command, from_json, to_json
+
+KEPT_S = 1800.0
+CHUNK_S = 10.0
+"""What is heard is digested in stretches as long as this."""
+MOST_BYTES = 64_000_000
+_PACKED = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where an engine of a performance's chain begins, with all that has to be known of what was before.
+
+    `step` is the desk's, `number` the engine's in the chain. It begins in `scene`, `position` of its length
+    into it or else as a launch does, to stay where it is `hold`. `carried` are commands that still count:
+    controls in hand, a launch that waits, when to rest.
+    """
+
+    step: int
+    number: int
+    night: int
+    seed: int
+    scene: str | None = None
+    hold: bool = False
+    carried: tuple[Command, ...] = ()
+    position: float | None = None
+
+
+class Listener(Protocol):
+    """Whoever writes down what happens, as it happens, in the thread that renders."""
+
+    def did(self, frame: int, command: Command) -> None:
+        """A command has taken effect."""
+
+    def heard(self, frame: int, digest: str) -> None:
+        """All up to a frame is rendered, and the stretch before it has this digest."""
+
+
+@dataclass
+class _Log:
+    """The commands since an opening, packed. From frame `clear` on nothing that was before counts."""
+
+    opening: Opening
+    clear: int
+    packed: list[bytes] = field(default_factory=list)
+    fresh: list[Any] = field(default_factory=list)
+    size: int = 0
+    whole: bool = True
+
+    def add(self, frame: int, command: Command) -> None:
+        self.fresh.append([frame, to_json(command)])
+        if len(self.fresh) == _PACKED:
+            self.packed.append(zlib.compress(json.dumps(self.fresh).encode(), 1))
+            self.size += len(self.packed[-1])
+            self.fresh = []
+
+    def forget(self) -> None:
+        self.packed, self.fresh, self.size, self.whole = [], [], 0, False
+
+    def commands(self) -> Iterator[tuple[int, Command]]:
+        for pack in self.packed:
+            yield from ((frame, from_json(said)) for frame, said in json.loads(zlib.decompress(pack)))
+        yield from ((frame, from_json(said)) for frame, said in self.fresh)
+
+
+class History:
+    """The last half hour, as what has to be done again for it to be heard again.
+
+    `clear_frames` is how long after its opening an engine is heard as if there had been none before it.
+    """
+
+    def __init__(self, rate_hz: float, clear_frames: int, first_frame: int) -> None:
+        self._kept_frames = round(KEPT_S * rate_hz)
+        self._clear_frames = clear_frames
+        self._first = first_frame
+        self._logs: list[_Log] = []
+        self._digests: deque[tuple[int, str]] = deque(maxlen=round(KEPT_S / CHUNK_S) + 2)
+        self._listeners: list[Listener] = []
+        self.chunk_frames = round(CHUNK_S * rate_hz)
+        # A stretch that was not heard from its beginning has no digest.
+        self._hash: Any = None if first_frame % self.chunk_frames else hashlib.blake2b(digest_size=16)
+
+    def listen(self, listener: Listener) -> None:
+        """Tells somebody everything from now on."""
+        self._listeners.append(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """Tells them no more."""
+        self._listeners.remove(listener)
+
+    def open(self, opening: Opening) -> None:
+        """Another engine begins; what nobody can want any more is forgotten."""
+        begun = opening.step * GRID_FRAMES
+        while len(self._logs) > 1 and self._logs[1].clear <= begun - self._kept_frames:
+            del self._logs[0]
+        self._logs.append(_Log(opening, begun + self._clear_frames if self._logs else self._first))
+
+    def did(self, frame: int, command: Command) -> None:
+        """A command has taken effect."""
+        self._logs[-1].add(frame, command)
+        while sum(log.size for log in self._logs) > MOST_BYTES:
+            if len(self._logs) == 1:
+                self._logs[0].forget()
+            else:
+                del self._logs[0]
+        for listener in self._listeners:
+            listener.did(frame, command)
+
+    def heard(self, frame: int, audio: F32) -> None:
+        """These frames (frames, 2), from `frame` on, were rendered."""
+        while len(audio):
+            part = audio[: self.chunk_frames - frame % self.chunk_frames]
+            frame, audio = frame + len(part), audio[len(part) :]
+            if self._hash is not None:
+                self._hash.update(np.ascontiguousarray(part).data)
+            if frame % self.chunk_frames == 0:
+                if self._hash is not None:
+                    digest = self._hash.hexdigest()
+                    self._digests.append((frame, digest))
+                    for listener in self._listeners:
+                        listener.heard(frame, digest)
+                self._hash = hashlib.blake2b(digest_size=16)
+
+    def since(self, frame: int) -> tuple[Opening, list[tuple[int, Command]], list[tuple[int, str]]]:
+        """An opening, and the commands after it, from which a frame and all after it are heard again.
+
+        And the digests of the stretches after that frame. Raises ValueError where that is not known any more.
+        """
+        number = max((k for k, log in enumerate(self._logs) if log.clear <= frame), default=0)
+        logs = self._logs[number:]
+        if logs[0].clear > frame or not all(log.whole for log in logs):
+            raise ValueError("so much was played that it is not all kept; a new night or scene begins anew")
+        commands = [done for log in logs for done in log.commands()]
+        digests = [(end, digest) for end, digest in self._digests if end - self.chunk_frames >= frame]
+        return logs[0].opening, commands, digests
+
+    @property
+    def first_frame(self) -> int:
+        """The first frame that can be heard again."""
+        return self._logs[0].clear
