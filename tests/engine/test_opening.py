@@ -8,7 +8,8 @@ import pytest
 from listening import score_of
 
 from resonance.engine.commands import Hold, Launch, Set
-from resonance.engine.performance import Opening, Performance
+from resonance.engine.history import Opening
+from resonance.engine.performance import Performance
 
 TEXT = """format = 1
 title = "two"
