@@ -5,7 +5,8 @@
 
 Prints times real time, of the whole and of its slowest ten seconds, what each sound costs in it (the desk is
 space, effects and master), and CPU and wall seconds from the start of a process to its first sample, with an
-empty kernel cache and with a filled one. `--long` renders two hours instead, and prints the peak memory.
+empty kernel cache and with a filled one. `--long` renders two hours instead, and prints the peak memory and
+whether it gets slower: what the second hour costs of the first, beside the halves of the piece as it is written.
 """
 
 from __future__ import annotations
@@ -31,22 +32,26 @@ def rendered(
 ) -> dict[str, float]:
     """Renders a score to nowhere: seconds of sound, of CPU and of the clock, without building the engine.
 
-    `slowest` is how many times real time its slowest ten seconds take.
+    `slowest` is how many times real time its slowest ten seconds take, `halves` what its second half costs
+    of its first's CPU.
     """
     import resonance
 
     playing = resonance.Engine(resonance.load(score), duration_s=duration_s, only=only)
     began, began_cpu = time.perf_counter(), time.process_time()
-    ten_s, ten_cpu, slowest = 0.0, began_cpu, math.inf
+    ten_s, ten_cpu, slowest, half_cpu = 0.0, began_cpu, math.inf, 0.0
     for _ in playing.blocks(steps):
         now_s, now_cpu = playing.frame / playing.rate, time.process_time()
         if now_s - ten_s >= 10.0:
             # The first ten also load every kernel that they use, once in a process.
             slowest = min(slowest, (now_s - ten_s) / (now_cpu - ten_cpu)) if ten_s else slowest
             ten_s, ten_cpu = now_s, now_cpu
+        if not half_cpu and now_s >= playing.timeline.duration_s / 2.0:
+            half_cpu = now_cpu
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     sound_s = playing.frame / playing.rate
-    return {"sound_s": sound_s, "cpu_s": cpu_s, "wall_s": wall_s, "slowest": slowest}
+    halves = (began_cpu + cpu_s - half_cpu) / (half_cpu - began_cpu)
+    return {"sound_s": sound_s, "cpu_s": cpu_s, "wall_s": wall_s, "slowest": slowest, "halves": halves}
 
 
 def first_sample(score: str, cache: str) -> dict[str, float]:
@@ -116,7 +121,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=512, help="steps of 64 frames a span")
     parser.add_argument("--only", default="", help="only these sounds, with commas between them")
-    parser.add_argument("--long", action="store_true", help="only render two hours, for the peak memory")
+    parser.add_argument("--long", action="store_true", help="only render two hours, for memory and slope")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.task:
@@ -128,6 +133,11 @@ def main() -> None:
         print(
             f"two hours: {long['sound_s'] / long['cpu_s']:.1f} times real time by CPU, "
             f"peak memory {long['peak_mb']:.0f} MB"
+        )
+        short = apart("whole", asked.score, asked.steps, None, only)
+        print(
+            f"the second hour costs {long['halves']:.2f} times the first; "
+            f"of the piece as it is written the second half costs {short['halves']:.2f} times the first"
         )
         return
 

@@ -1,0 +1,327 @@
+"""What rendering to files must hold, measured on real renders.
+
+    python benchmarks/produce.py loudness [--count 20]     # our meter and limiter against another program's
+    python benchmarks/produce.py loops [--count 20]        # the seam against all else in the file
+    python benchmarks/produce.py workers [--score dream]   # two workers' speed and bytes against one's
+    python benchmarks/produce.py kills [--count 1000] [--minutes 30]
+    python benchmarks/produce.py batch [--count 40]        # over a local cluster, with one worker killed
+    python benchmarks/produce.py large                     # a WAV of over 4 GB, read back and removed
+
+Each prints what it found and ends with 1 where something does not hold. `loudness` asks ffmpeg's ebur128
+where it is installed, else pyloudnorm and eight times the rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from resonance.analysis.levels import envelope_db, third_octave_levels
+from resonance.analysis.rhythm import clicks
+from resonance.cli import main as resonance
+from resonance.cli.batch import cluster, sha256, spread
+from resonance.cli.plan import plan
+from resonance.score import preset_names
+
+
+def rendered(*call: str) -> dict:
+    """Renders in this process; the summary."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()) as wrong:
+        if resonance(["render", *call, "--json", "--force"]) != 0:
+            raise SystemExit(wrong.getvalue())
+    return json.loads(told.getvalue())
+
+
+def pieces(count: int) -> Iterator[tuple[str, str]]:
+    """A row of presets, each time round with other seeds."""
+    return itertools.islice(
+        ((name, str(seed)) for seed in itertools.count(1) for name in preset_names()), count
+    )
+
+
+def independent(path: str) -> tuple[float, float]:
+    """LUFS and dBTP by another program."""
+    if shutil.which("ffmpeg"):
+        call = [
+            "ffmpeg",
+            "-hide_banner",
+            "-nostats",
+            "-i",
+            path,
+            "-af",
+            "ebur128=peak=true",
+            "-f",
+            "null",
+            "-",
+        ]
+        said = subprocess.run(call, check=True, capture_output=True, text=True).stderr.split("Summary")[1]
+        found = [re.search(rf"{name}:\s+(-?[\d.]+|-?inf)", said) for name in ("I", "Peak")]
+        return float(found[0][1]), float(found[1][1])  # type: ignore[index]
+    import pyloudnorm
+    from scipy.signal import resample_poly
+
+    audio, rate_hz = soundfile.read(path)
+    peak = np.abs(resample_poly(audio, 8, 1, axis=0)).max()
+    return pyloudnorm.Meter(rate_hz).integrated_loudness(audio), 20.0 * np.log10(peak)
+
+
+def loudness(count: int) -> bool:
+    """Renders, half of them brought to a loudness, as two meters read them."""
+    worst_lu, worst_db, highest, missed = 0.0, 0.0, -np.inf, 0.0
+    for number, (name, seed) in enumerate(pieces(count)):
+        wanted = [None, "-23", "-16", "-12"][number % 4]
+        asked = ["--lufs", wanted] if wanted else []
+        ours = rendered(name, "--seed", seed, "--duration", "1m", "-o", "a.wav", *asked)
+        lufs, peak = independent("a.wav")
+        worst_lu = max(worst_lu, abs(ours["integrated_lufs"] - lufs))
+        worst_db = max(worst_db, abs(ours["true_peak_dbtp"] - peak))
+        highest = max(highest, peak)
+        missed = max(missed, abs(float(wanted) - lufs) if wanted else 0.0)
+        own = f"{ours['integrated_lufs']} LUFS, {ours['true_peak_dbtp']} dBTP"
+        print(f"{name} {seed}: {own}; the other says {lufs}, {peak}", flush=True)
+    print(f"{count} renders: apart by at most {worst_lu:.2f} LU and {worst_db:.2f} dB")
+    print(f"highest true peak {highest:.1f} dBTP; asked for and found differ by at most {missed:.2f} LU")
+    # ffmpeg prints tenths: half of one is rounding.
+    return worst_lu <= 0.15 and worst_db <= 0.25 and highest <= -1.0 and missed <= 0.15
+
+
+def seam(path: str) -> dict[str, tuple[float, float]]:
+    """Where the end meets the beginning: each detector's reading there, and its highest elsewhere."""
+    audio, rate_hz = soundfile.read(path, dtype="float32")
+    turned = np.roll(audio, len(audio) // 2, axis=0)
+    middle_s = len(audio) // 2 / rate_hz
+    found = clicks(turned, rate_hz)
+    readings = {"clicks": (float(np.sum(np.abs(found - middle_s) < 0.02)), float(len(found)))}
+    bends = np.abs(np.diff(turned, 2, axis=0)).max(axis=1)
+    windows = bends[: len(bends) // 256 * 256].reshape(-1, 256).max(axis=1)
+    around = np.array([np.median(windows[max(0, k - 20) : k + 21]) for k in range(len(windows))])
+    sharp = windows / np.maximum(around, 1e-9)
+    at_s = (np.arange(len(sharp)) + 0.5) * 256 / rate_hz
+    readings["bend"] = _there(sharp, at_s, middle_s, 0.01)
+    power = 10.0 ** (envelope_db(turned, rate_hz, 0.05) / 10.0)
+    for steps in (8, 20, 60):
+        mean = 10.0 * np.log10(np.convolve(power, np.ones(steps) / steps, "valid") + 1e-12)
+        jumps = np.abs(mean[steps:] - mean[:-steps])
+        readings[f"level over {steps * 0.05:.1f} s"] = _there(
+            jumps, (np.arange(len(jumps)) + steps) * 0.05, middle_s, 0.3
+        )
+    timbre = np.array(
+        [
+            np.maximum(third_octave_levels(turned[k * rate_hz // 2 :][:rate_hz], rate_hz)[1], -80.0)
+            for k in range(int(2 * len(turned) / rate_hz) - 2)
+        ]
+    )
+    moved = np.sqrt(((timbre[2:] - timbre[:-2]) ** 2).mean(axis=1))
+    readings["timbre"] = _there(moved, np.arange(len(moved)) * 0.5 + 1.0, middle_s, 0.5)
+    return readings
+
+
+def _there(values: np.ndarray, at_s: np.ndarray, middle_s: float, within_s: float) -> tuple[float, float]:
+    near = np.abs(at_s - middle_s) <= within_s
+    return float(values[near].max()), float(values[np.abs(at_s - middle_s) > max(1.0, 2.0 * within_s)].max())
+
+
+def loops(count: int) -> bool:
+    """Loops of all presets, each detector at the seam against the rest of the file."""
+    bad = 0
+    for name, seed in pieces(count):
+        rendered(name, "--seed", seed, "--duration", "1m30s", "--loop", "-o", "a.wav")
+        readings = seam("a.wav")
+        wrong = [
+            key
+            for key, (here, elsewhere) in readings.items()
+            if here > (0.0 if key == "clicks" else elsewhere)
+        ]
+        bad += bool(wrong)
+        said = ", ".join(
+            f"{key} {here:.1f} of {elsewhere:.1f}" for key, (here, elsewhere) in readings.items()
+        )
+        print(f"{name} {seed}: {said}{'  ' + ', '.join(wrong).upper() if wrong else ''}", flush=True)
+    print(f"{count} loops, {bad} with a seam that a detector finds")
+    return bad == 0
+
+
+def workers(score: str) -> bool:
+    """One worker and two in turns over the whole piece: their speed, by the clock and undisturbed.
+
+    On a machine that others use as well the second figure takes out the time in which a thread could run and
+    no core was free for it, as Linux counts it.
+    """
+    import resonance as engine_room
+
+    playing = {n: engine_room.Engine(engine_room.load(score), workers=n).blocks() for n in (1, 2)}
+    spent, held, same, ended = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}, True, False
+    while not ended:
+        heard: dict[int, list[bytes]] = {}
+        for number, blocks in playing.items():
+            began, before = time.perf_counter(), _waited_s()
+            heard[number] = [block.mix.tobytes() for block in itertools.islice(blocks, 40)]
+            spent[number] += time.perf_counter() - began
+            held[number] += (_waited_s() - before) / number
+        same &= heard[1] == heard[2]
+        ended = not heard[1]
+    by_clock, undisturbed = spent[1] / spent[2], (spent[1] - held[1]) / (spent[2] - held[2])
+    print(f"{score}: one worker {spent[1]:.1f} s, two {spent[2]:.1f} s: {by_clock:.2f} times as fast")
+    print(f"without waiting for cores that others used {undisturbed:.2f} times; same bytes: {same}")
+    return same and max(by_clock, undisturbed) >= 1.6
+
+
+def _waited_s() -> float:
+    """For how long this process' threads could have run, and had no core."""
+    files = Path("/proc/self/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[1]) for path in files) / 1e9
+
+
+def kills(count: int, minutes: float) -> bool:
+    """Short renders killed anywhere, at random: the .part plays, holds the right sound, and goes on."""
+    Path("small.toml").write_text(
+        'format = 1\n[[scene]]\nname = "only"\nlength = 40\nsounds = ["drone", "crystals", "heartbeat"]\n'
+    )
+    rendered("small.toml", "-o", "whole.wav")
+    whole, _ = soundfile.read("whole.wav", dtype="int32")
+    chance, done, empty, wrong, finished = random.Random(1), 0, 0, 0, 0
+    until = time.monotonic() + 60.0 * minutes
+    while done < count and time.monotonic() < until:
+        # One process renders many times: what is killed is the render, not the start of Python.
+        with subprocess.Popen([sys.executable, __file__, "again"], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(chance.uniform(0.0, 2.5))
+            child.send_signal(signal.SIGKILL)
+        done += 1
+        finished += Path("a.wav").exists()
+        if Path("a.wav").exists() and sha256(Path("a.wav")) != sha256(Path("whole.wav")):
+            wrong += 1
+        if not Path("a.wav.part").exists():
+            empty += 1
+            continue
+        try:
+            played, _ = soundfile.read("a.wav.part", dtype="int32")
+        except soundfile.LibsndfileError as error:
+            # Killed before its first byte: nothing was rendered yet.
+            wrong += Path("a.wav.part").stat().st_size > 0
+            empty += 1
+            print(f"kill {done}: {error}")
+            continue
+        wrong += not np.array_equal(played, whole[: len(played)])
+        if done % 25 == 0:
+            os.replace("a.wav.part", "b.wav.part")
+            Path("b.wav").unlink(missing_ok=True)
+            rendered("small.toml", "-o", "b.wav", "--resume")
+            wrong += sha256(Path("b.wav")) != sha256(Path("whole.wav"))
+            print(f"{done} kills, {wrong} wrong", flush=True)
+    print(f"{done} kills ({empty} before the first sound): {wrong} unreadable or wrong files")
+    return wrong == 0 and done == count
+
+
+def again() -> None:
+    """Renders the same file over and over, until it is killed."""
+    rendered("small.toml", "-o", "warm.wav")
+    print("warm", flush=True)
+    while True:
+        rendered("small.toml", "-o", "a.wav")
+
+
+def batch(count: int) -> bool:
+    """Short renders over a local cluster, one worker killed half-way: all there, and each as by itself."""
+    Path("jobs.toml").write_text(
+        f'[[job]]\nscore = "hum"\nduration = "1m"\noutput = "n.wav"\nseeds = "1..{count}"\n'
+    )
+    planned = plan(Path("jobs.toml"), False)
+    made: dict[str, str] = {}
+    with cluster(None, 2) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+
+        def kill() -> None:
+            while len(made) < count // 2:
+                time.sleep(0.05)
+            os.kill(victim, signal.SIGKILL)
+            print("killed a worker", flush=True)
+
+        threading.Thread(target=kill, daemon=True).start()
+        for each, found in spread(planned, client):
+            made[str(each.path)] = "" if isinstance(found, Exception) else found["sha256"][str(each.path)]
+    alone = {}
+    for each in planned:
+        rendered("hum", "--duration", "1m", "--seed", str(each.job().seed), "-o", "alone.wav")
+        alone[str(each.path)] = sha256(Path("alone.wav"))
+    equal = sum(made.get(path) == digest == sha256(Path(path)) for path, digest in alone.items())
+    left = len(list(Path().glob("*.part")))
+    print(f"{equal} of {count} there and as by themselves; {left} parts left over")
+    return equal == count and left == 0
+
+
+def large() -> bool:
+    """Over 4 GB of sound: 48 minutes at 192 kHz, floats."""
+    made = rendered(
+        "hum", "--only", "drone", "--duration", "48m", "--rate", "192000", "--subtype", "FLOAT", "-o", "a.wav"
+    )
+    size = Path("a.wav").stat().st_size
+    with Path("a.wav").open("rb") as file:
+        head = file.read(4)
+    with soundfile.SoundFile("a.wav") as file:
+        frames, heard = file.frames, 0
+        file.seek(file.frames - 192_000 * 60)
+        heard = float(np.abs(file.read(192_000)).max())
+    told = ""
+    if shutil.which("ffprobe"):
+        call = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", "a.wav"]
+        told = subprocess.run(call, check=True, capture_output=True, text=True).stdout.strip()
+    print(
+        f"{size / 2**30:.2f} GiB, {head.decode()}, {frames / 192_000:.1f} s, ffprobe says {told or 'nothing'}"
+    )
+    print(f"the last minute peaks at {heard:.4f}; rendered {made['times_real_time']} times real time")
+    right = head == b"RF64" and size > 2**32 and frames == 48 * 60 * 192_000 and heard > 0.001
+    return right and (not told or float(told) == 2880.0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    tasks: dict[str, Callable[..., bool]] = {
+        task.__name__: task for task in (loudness, loops, workers, kills, batch, large)
+    }
+    parser.add_argument("task", choices=[*tasks, "again"])
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--score", default="dream")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    asked = parser.parse_args()
+    if asked.task == "again":
+        again()
+    options: dict[str, tuple] = {
+        "loudness": (asked.count or 20,),
+        "loops": (asked.count or 20,),
+        "workers": (asked.score,),
+        "kills": (asked.count or 1000, asked.minutes),
+        "batch": (asked.count or 40,),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        holds = tasks[asked.task](*options.get(asked.task, ()))
+        os.chdir("/")
+    print("holds" if holds else "DOES NOT HOLD")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
