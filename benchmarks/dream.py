@@ -5,8 +5,8 @@
 
 Prints times real time, of the whole and of its slowest ten seconds, what each sound costs in it (the desk is
 space, effects and master), and CPU and wall seconds from the start of a process to its first sample, with an
-empty kernel cache and with a filled one. `--long` renders two hours instead, and prints the peak memory and
-whether it gets slower: what the second hour costs of the first, beside the halves of the piece as it is written.
+empty kernel cache and with a filled one. `--long` renders two hours instead, and prints the peak memory, and
+what the second hour costs of the first, beside the same of the halves of the piece as it is written.
 """
 
 from __future__ import annotations
