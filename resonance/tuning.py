@@ -30,12 +30,50 @@ def ratio(text: str | float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """How a scale lies on a keyboard: each key's degree, and what it sounds.
+
+    `ratios` are all the scale's tones in its own order, `degrees` those of the keys from `middle` on, None
+    for a mute one; they repeat `octave` degrees higher. Without degrees each key plays the next.
+    """
+
+    ratios: tuple[float, ...]
+    period: float
+    middle: int
+    middle_hz: float
+    first: int = 0
+    last: int = 127
+    degrees: tuple[int | None, ...] = ()
+    octave: int = 0
+
+    def hz(self, key: int) -> float | None:
+        """What a key sounds; None where it is mute."""
+        degree: int | None = key - self.middle
+        if not self.first <= key <= self.last:
+            return None
+        if self.degrees:
+            rounds, place = divmod(key - self.middle, len(self.degrees))
+            degree = self.degrees[place]
+            if degree is None:
+                return None
+            degree += rounds * (self.octave or len(self.ratios))
+        assert degree is not None
+        periods, step = divmod(degree, len(self.ratios))
+        return self.middle_hz * self.ratios[step] * self.period**periods
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
-    """The pitches of a piece: ascending `ratios` from 1 to under `period`, above `root_hz`."""
+    """The pitches of a piece: ascending `ratios` from 1 to under `period`, above `root_hz`.
+
+    `keys` are a keyboard's where the scale has more to say of them than these; else a key plays what is
+    nearest to it.
+    """
 
     root_hz: float = 55.0
     ratios: tuple[float, ...] = tuple(map(ratio, JUST))
     period: float = 2.0
+    keys: Keys | None = None
 
     def hz(self, degree: int, octave: int = 0) -> float:
         """The frequency of a degree, `octave` periods up."""
@@ -48,8 +86,13 @@ class Tuning:
         reach = range(around - len(self.ratios), around + len(self.ratios) + 1)
         return min(reach, key=lambda degree: abs(math.log(self.hz(degree) / frequency_hz)))
 
-    def note_hz(self, note: int) -> float:
-        """The pitch of a keyboard's note: the degree nearest to its equal-tempered pitch (A4 = 440)."""
+    def note_hz(self, note: int) -> float | None:
+        """The pitch of a keyboard's note, None where it is mute.
+
+        Without keys of its own it is the degree nearest to the note's equal-tempered pitch (A4 = 440).
+        """
+        if self.keys is not None:
+            return self.keys.hz(note)
         return self.hz(self.nearest(440.0 * 2.0 ** ((note - 69) / 12.0)))
 
 
@@ -62,6 +105,18 @@ def strained_hz(frequency_hz: float, tension: float, lean: float) -> float:
     """
     strain = max(0.0, (tension - 0.4) / 0.6)
     return frequency_hz * ratio_from_cents(45.0 * strain * lean)
+
+
+def melodic(ratios: Sequence[float], period: float) -> tuple[float, ...]:
+    """The seven tones of a scale that the piece's melodies use: those nearest to just intonation.
+
+    A scale that has seven tones or fewer, or none near enough to tell them apart, is used as it is.
+    """
+    ascending = sorted({each for each in ratios if 1.0 <= each < period})
+    if len(ascending) <= len(JUST):
+        return tuple(ascending)
+    near = {min(ascending, key=lambda each: abs(math.log(each / ratio(just)))) for just in JUST}
+    return tuple(sorted(near)) if len(near) == len(JUST) else tuple(ascending)
 
 
 def scale(ratios: Sequence[str | float], root_hz: float = 55.0, period: str | float = 2.0) -> Tuning:

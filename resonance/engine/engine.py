@@ -485,6 +485,9 @@ class Engine:
             raise ValueError(f"no sound '{sound}' in {self.score.name} to play a note on")
         if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
             raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
+        pitch_hz = self._tuned_hz.get(note) or self.score.tuning.note_hz(note)
+        if pitch_hz is None:
+            return
         self._count += 1
         detail: dict[str, Any] = {"note": note, "velocity": velocity, "channel": channel}
         detail["held"] = self._count
@@ -494,7 +497,7 @@ class Engine:
             Event(
                 self.frame if frame is None else frame,
                 "note",
-                pitch_hz=self._tuned_hz.get(note) or self.score.tuning.note_hz(note),
+                pitch_hz=pitch_hz,
                 level_db=2.0 * db_from_level(velocity),
                 rule="player",
                 detail=detail,
@@ -547,8 +550,11 @@ class Engine:
 
     def follow(self, note: int) -> None:
         """Brings the held notes of a key to where it is tuned now, where the score lets them follow."""
+        pitch_hz = self._tuned_hz.get(note) or self.score.tuning.note_hz(note)
+        if pitch_hz is None or self.score.held_notes != "follow":
+            return
         for part in self._parts:
-            part.retune(note, self._tuned_hz.get(note) or self.score.tuning.note_hz(note))
+            part.retune(note, pitch_hz)
 
     def lead(self, frame: int, interval_s: float) -> None:
         """Leads the heart: a beat at `frame`, not rendered yet, and one each `interval_s` from there on."""

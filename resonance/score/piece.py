@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ LEAST_S, MOST_S = 1.0, 86_400.0
 """How long a piece can be: from a second to a day."""
 
 MOST_SCENES = 1000
+HELD_NOTES = ("follow", "keep")
+"""What notes that are held do when their key is tuned: go with it, or stay as they are."""
 
 
 class ScoreError(ValueError):
@@ -123,6 +125,7 @@ class Score:
     effects: Mapping[str, EffectPart]
     digest: str
     text: str = field(default="", repr=False, compare=False)
+    held_notes: str = HELD_NOTES[0]
 
     @property
     def rate(self) -> int:
@@ -149,10 +152,11 @@ def digest(
     contents: Mapping[str, str],
 ) -> str:
     """A name for what is heard: 32 hexadecimal digits. `contents` are digests of the files it uses."""
+    keys = [asdict(tuning.keys)] if tuning.keys else []
     heard = {
         "seed": seed,
         "rate_hz": rate_hz,
-        "tuning": [tuning.root_hz, tuning.ratios, tuning.period],
+        "tuning": [tuning.root_hz, tuning.ratios, tuning.period, *keys],
         "scenes": [
             {
                 "name": scene.name,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from resonance import effects as all_effects
 from resonance import sounds as all_sounds
 from resonance.score import lines as source
-from resonance.score import recordings
+from resonance.score import recordings, scala
 from resonance.score.curves import MOST_POINTS, Curve
 from resonance.score.piece import (
     ARC,
+    HELD_NOTES,
     LEAST_S,
     MOST_S,
     MOST_SCENES,
@@ -29,10 +32,10 @@ from resonance.score.piece import (
     SoundPart,
     digest,
 )
-from resonance.score.reading import Reading, clipped, shown, shown_key
+from resonance.score.reading import MOST_BYTES, Reading, clipped, shown, shown_key
 from resonance.score.words import nearest, read_time
 from resonance.sounds import Sound, SoundError
-from resonance.tuning import JUST, Tuning, scale
+from resonance.tuning import JUST, Keys, Tuning, melodic, scale
 from resonance.units import Parameter, parameters
 
 MOST_RATIOS = 128
@@ -252,7 +255,19 @@ class _Reading(Reading):
 
     def score(self) -> Score:
         whole = self.document
-        known = {"format", "title", "about", "rate_hz", "tuning", "sounds", "scene", *WHOLE, *self.effects}
+        known = {
+            "format",
+            "title",
+            "about",
+            "rate_hz",
+            "tuning",
+            "keyboard",
+            "held_notes",
+            "sounds",
+            "scene",
+            *WHOLE,
+            *self.effects,
+        }
         if whole.get("format") != 1 or isinstance(whole["format"], bool):
             said = f"is {shown(whole['format'])}" if "format" in whole else "is missing"
             self.wrong(("format",), f"format {said}; write format = 1")
@@ -266,6 +281,9 @@ class _Reading(Reading):
             self.wrong_value(("rate_hz",), rate_hz, f"one of {', '.join(map(str, RATES_HZ))}", "Hz")
         title, about = self.words(("title",), self.path.stem), self.words(("about",), "")
         tuning = self.tuning(numbers["root_hz"])
+        held_notes = whole.get("held_notes", HELD_NOTES[0])
+        if held_notes not in HELD_NOTES:
+            self.wrong_value(("held_notes",), held_notes, f"one of {', '.join(HELD_NOTES)}")
         tables = self.sound_tables()
         effects = {name: self.effect_part(name, patch) for name, patch in self.effects.items()}
         scenes = self.scenes(numbers)
@@ -281,6 +299,7 @@ class _Reading(Reading):
             seed=numbers["seed"],
             rate_hz=int(rate_hz),
             tuning=tuning,
+            held_notes=held_notes,
             bpm=numbers["bpm"],
             breath_hz=numbers["breath_hz"],
             scenes=scenes,
@@ -296,10 +315,12 @@ class _Reading(Reading):
 
     def tuning(self, root_hz: float | None) -> Tuning:
         value = self.document.get("tuning", list(JUST))
-        expected = 'a list of ratios like ["1/1", "5/4", "3/2"]'
-        if isinstance(value, str) and value.endswith((".scl", ".kbm")):
-            self.wrong_value(("tuning",), value, f"{expected}; tuning files are not read yet")
-        elif not isinstance(value, list) or not 0 < len(value) <= MOST_RATIOS:
+        expected = 'a list of ratios like ["1/1", "5/4", "3/2"], or a .scl file beside the score'
+        if isinstance(value, str):
+            return self.tuned(value, root_hz or Tuning().root_hz)
+        if "keyboard" in self.document:
+            self.wrong(("keyboard",), 'keyboard: a mapping goes with a tuning file: tuning = "my.scl"')
+        if not isinstance(value, list) or not 0 < len(value) <= MOST_RATIOS:
             self.wrong_value(("tuning",), value, f"{expected}, at most {MOST_RATIOS}")
         else:
             for i, ratio in enumerate(value):
@@ -312,6 +333,53 @@ class _Reading(Reading):
             except ValueError as error:
                 self.wrong(("tuning",), f"tuning: {clipped(str(error), 120)}")
         return Tuning()
+
+    def tuned(self, value: str, root_hz: float) -> Tuning:
+        """A tuning from a scale's file, and a keyboard's mapping where there is one."""
+        read = self.scala(("tuning",), value, ".scl", scala.scale)
+        mapped: scala.Mapping | None = scala.plain(root_hz)
+        if "keyboard" in self.document:
+            mapped = self.scala(("keyboard",), self.document["keyboard"], ".kbm", scala.mapping)
+        if read is None or mapped is None:
+            return Tuning()
+        keys = Keys(
+            read.ratios,
+            read.period,
+            mapped.middle,
+            1.0,
+            mapped.first,
+            mapped.last,
+            mapped.keys,
+            mapped.octave,
+        )
+        # The pitch that is given is one key's, wherever that lies, even where it plays nothing itself.
+        given = replace(keys, first=0, last=127).hz(mapped.reference)
+        assert given is not None
+        keys = replace(keys, middle_hz=mapped.reference_hz / given)
+        # The piece's root is the mapping's, in the octave that the score asks for.
+        octaves = round(math.log(root_hz / keys.middle_hz, read.period))
+        root_hz = keys.middle_hz * read.period**octaves
+        return Tuning(root_hz, melodic(read.ratios, read.period), read.period, keys)
+
+    def scala(self, at: source.Path, value: object, ending: str, read: Callable[[str], Any]) -> Any:
+        """What a tuning file says; None where a mistake in it was noted."""
+        if not isinstance(value, str) or not value.endswith(ending):
+            self.wrong_value(at, value, f"the name of a {ending} file")
+            return None
+        path = self.file(at, value)
+        if path is None:
+            return None
+        try:
+            if path.stat().st_size > MOST_BYTES:
+                raise scala.ScalaError(1, f"it has more than {MOST_BYTES} bytes")
+            self.content(value, path)
+            # Scala's own files are in the encoding of the West of 1990.
+            return read(path.read_bytes().decode("latin-1"))
+        except scala.ScalaError as error:
+            self.wrong(at, f"{self.key(at)}: {shown(value)}, line {error.line}: {error}")
+        except OSError as error:
+            self.wrong(at, f"{self.key(at)}: {shown(value)} cannot be read: {error.strerror}")
+        return None
 
     def sound_tables(self) -> dict[str, dict[str, Any]]:
         """The tables of [sounds.X], and in `found` the player's own sounds, before any field is read."""

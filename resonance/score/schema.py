@@ -8,7 +8,7 @@ from typing import Any
 
 from resonance import effects, sounds
 from resonance.score.curves import MOST_POINTS
-from resonance.score.piece import ARC, MOST_SCENES, RATES_HZ, SCENE, WHOLE
+from resonance.score.piece import ARC, HELD_NOTES, MOST_SCENES, RATES_HZ, SCENE, WHOLE
 from resonance.score.reader import LONGEST_WORDS, MOST_RATIOS, RATIO, SCENE_NAME
 from resonance.score.recordings import MOST_FILES
 from resonance.score.words import TIME_PATTERN
@@ -38,6 +38,12 @@ def schema(own: Sequence[Path] = ()) -> Schema:
             "about": plain | {"description": "what it is, in one line"},
             "rate_hz": {"enum": list(RATES_HZ), "default": 48_000, "description": "the sample rate"},
             "tuning": _tuning(),
+            "keyboard": {
+                "type": "string",
+                "pattern": r"\.kbm$",
+                "description": "how a .scl lies on the keys",
+            },
+            "held_notes": {"enum": list(HELD_NOTES), "description": "when a key is tuned while it is held"},
             **{name: _value(parameter) for name, parameter in WHOLE.items()},
             **{name: _table(declared, _value) for name, declared in patches.items()},
             "sounds": _sounds({name: sound.parameters for name, sound in catalogue.items()}),
@@ -100,12 +106,10 @@ def _moving(declared: Mapping[str, Parameter]) -> Schema:
 
 def _tuning() -> Schema:
     ratio = {"anyOf": [{"type": "string", "pattern": f"^{RATIO.pattern}$"}, {"type": "number", "minimum": 1}]}
+    ratios = {"type": "array", "items": ratio, "minItems": 1, "maxItems": MOST_RATIOS}
     return {
-        "type": "array",
-        "items": ratio,
-        "minItems": 1,
-        "maxItems": MOST_RATIOS,
-        "description": 'the ratios of the scale, from "1/1" to under the octave',
+        "anyOf": [ratios, {"type": "string", "pattern": r"\.scl$"}],
+        "description": 'the ratios of the scale, from "1/1" to under the octave, or a .scl file',
     }
 
 

@@ -157,10 +157,10 @@ SCENE = 'format = 1\n[[scene]]\nname = "base"\nlength = 60\n'
         ('title = "a\\nb"\n' + MINIMAL,
          "a.toml:1: title is 'a\\nb'; it must be a line of at most 500 characters"),
         ("tuning = 'a.scl'\n" + MINIMAL,
-         "a.toml:1: tuning is 'a.scl'; it must be a list of ratios like [\"1/1\", \"5/4\", \"3/2\"]; "
-         "tuning files are not read yet"),
+         "a.toml:1: tuning: there is no file 'a.scl' beside the score"),
         ("tuning = ['1/1', '1e999999999']\n" + MINIMAL,
-         "a.toml:1: tuning is '1e999999999'; it must be a list of ratios like [\"1/1\", \"5/4\", \"3/2\"]"),
+         "a.toml:1: tuning is '1e999999999'; it must be a list of ratios like [\"1/1\", \"5/4\", \"3/2\"], "
+         "or a .scl file beside the score"),
         ("tuning = ['9/8', '3/2']\n" + MINIMAL,
          "a.toml:1: tuning: ratios must begin with 1/1 and stay below the period 2"),
         ("tuning = ['1/1', '1/0']\n" + MINIMAL,

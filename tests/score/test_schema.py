@@ -46,7 +46,7 @@ def test_what_can_be_read_validates(text, validator):
         "rate_hz = 22050\n" + MINIMAL,
         "root_hz = 5\n" + MINIMAL,
         "bpm = '54'\n" + MINIMAL,
-        "tuning = 'a.scl'\n" + MINIMAL,
+        "tuning = 'a.scala'\n" + MINIMAL,
         "tuning = ['1e9']\n" + MINIMAL,
         'title = "a\\nb"\n' + MINIMAL,
         MINIMAL + "valance = 1\n",
