@@ -16,7 +16,7 @@ import resonance
 from resonance.dsp import CACHE_FOLDER
 from resonance.engine import Engine
 
-_LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "soxr", "rich", "matplotlib", "platformdirs")
+_LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "sounddevice", "soxr", "rich", "matplotlib", "platformdirs")
 _MEASURED_S = 20.0
 
 
@@ -29,7 +29,7 @@ def run(_: argparse.Namespace) -> int:
             print(f"  {name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             print(f"  {name}: missing; pip install {name}")
-    print(f"speakers: {_portaudio()}")
+    print(f"speakers: {_speakers()}")
     print(f"file formats: {_formats()}")
     print(f"kernel cache: {CACHE_FOLDER or 'no folder can be written: kernels compile anew at every start'}")
     print(f"settings: {platformdirs.user_config_path('resonance')}")
@@ -39,16 +39,17 @@ def run(_: argparse.Namespace) -> int:
     return 0
 
 
-def _portaudio() -> str:
-    """Whether a sound card can be played: rendering to files needs none."""
+def _speakers() -> str:
+    """Whether something can be played on, and what is missing if not: rendering to files needs none."""
+    from resonance.outputs.speakers import DeviceError
+    from resonance.outputs.speakers.outlet import outputs
+
     try:
-        import sounddevice
-    except ImportError:
-        return "sounddevice is missing (pip install sounddevice); rendering works without"
-    except OSError:
-        return "libportaudio is missing (apt install libportaudio2); rendering works without"
-    outputs = [device for device in sounddevice.query_devices() if device["max_output_channels"] >= 2]
-    return f"{len(outputs)} outputs" if outputs else "no output device; rendering works without"
+        found = outputs()
+    except DeviceError as error:
+        return str(error)
+    default = next((f", by default {output.name} ({output.system})" for output in found if output.default), "")
+    return f"{len(found)} outputs{default}" if found else f"{DeviceError('no output device')}"
 
 
 def _formats() -> str:

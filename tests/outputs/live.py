@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-c", "import sys; from resonance.cli import main; sys.exit(main(sys.argv[1:]))"]
-PATIENCE_S = 40.0
-"""For a busy machine; nothing here takes a tenth of it elsewhere."""
+PATIENCE_S = 100.0
+"""For a busy machine whose kernels may still have to be compiled; elsewhere nothing takes a tenth of it."""
 
 SCORE = """format = 1
 title = "Small"

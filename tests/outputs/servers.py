@@ -45,6 +45,9 @@ pcm.virt {
 """
 
 
+_SINK = "module-null-sink sink_name=virt format=float32le rate=48000 channels=2 norewinds=1"
+
+
 def need_servers() -> None:
     """Skips the test, and says what to install, where there are no servers to be started."""
     lost = [name for name in _PROGRAMS if shutil.which(name) is None]
@@ -99,7 +102,7 @@ class Servers:
                 "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
                 "--disable-shm=yes",
                 "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/pulse.sock",
-                "-L", "module-null-sink sink_name=virt format=float32le rate=48000 channels=2 norewinds=1",
+                "-L", _SINK,
             )  # fmt: skip
             self._answers("pactl", "info")
         else:
@@ -122,6 +125,17 @@ class Servers:
 
     def send(self, kind: str, number: signal.Signals) -> None:
         self._running["pulseaudio" if kind == "pulse" else "jackd"].send_signal(number)
+
+    def pull(self) -> None:
+        """Takes PulseAudio's only device away, as one pulls a headphone."""
+        self._pactl("unload-module", "module-null-sink")
+
+    def plug(self) -> None:
+        """Puts it back."""
+        self._pactl("load-module", "module-null-sink", *_SINK.split()[1:])
+
+    def _pactl(self, *words: str) -> None:
+        subprocess.run(["pactl", *words], env=self.env, check=True, capture_output=True, timeout=10)
 
     def close(self) -> None:
         for server in self._running.values():
