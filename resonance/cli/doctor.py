@@ -16,7 +16,17 @@ import resonance
 from resonance.dsp import CACHE_FOLDER
 from resonance.engine import Engine
 
-_LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "sounddevice", "soxr", "rich", "matplotlib", "platformdirs")
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "soundfile",
+    "sounddevice",
+    "soxr",
+    "rich",
+    "matplotlib",
+    "platformdirs",
+)
 _MEASURED_S = 20.0
 
 
@@ -48,7 +58,9 @@ def _speakers() -> str:
         found = outputs()
     except DeviceError as error:
         return str(error)
-    default = next((f", by default {output.name} ({output.system})" for output in found if output.default), "")
+    default = next(
+        (f", by default {output.name} ({output.system})" for output in found if output.default), ""
+    )
     return f"{len(found)} outputs{default}" if found else f"{DeviceError('no output device')}"
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import resonance
-from resonance.dsp import CACHE_FOLDER, F32, GRID_FRAMES, compilation
+from resonance.dsp import F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.commands import Command
@@ -30,12 +30,12 @@ from resonance.engine.history import Opening
 from resonance.engine.performance import Performance, View
 from resonance.outputs.speakers.desk import Desk
 from resonance.outputs.speakers.moments import Moments
+from resonance.outputs.speakers.rehearsal import rehearse
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring
 from resonance.score import Score
 
 TELL_S = 0.1
 """How often the parent is told what sounds."""
-REHEARSAL_S = 60.0
 FOLLOW_S = 1.0
 """How long a score that was saved again takes over from the one before."""
 _MOST_FRAMES = 4096
@@ -113,7 +113,7 @@ class Sound:
         self._faded = 0
         score = resonance.load(piece.score, allow_code=piece.allow_code)
         with compilation(lambda name, number, total: self.tell("compiling", name, number, total)):
-            _rehearse(score, piece)
+            rehearse(score, lambda line: self.tell("said", line))
         self._performance = performance_of(piece, score)
         self._desk = Desk(self._performance.rate, self._performance.rate)
         self._moments = Moments(self._performance.rate)
@@ -282,23 +282,6 @@ def _opening_in(score: Score, here: Opening, scenes: Sequence[str]) -> Opening:
     if here.scene in names:
         return here
     return replace(here, scene=names[min(scenes.index(here.scene or ""), len(names) - 1)])
-
-
-def _rehearse(score: Score, piece: Piece) -> None:
-    """Plays the piece through once, short and unheard, where this machine has never done so.
-
-    By then every kernel that it uses is compiled and kept on disk, and none has to be while it sounds.
-    """
-    if CACHE_FOLDER is None:
-        return
-    done = CACHE_FOLDER / f"rehearsed-{score.digest}"
-    if done.exists():
-        return
-    hearing = Performance(score, piece.rate_hz, duration_s=max(REHEARSAL_S, 5.0 * len(score.scenes)))
-    while not hearing.ended:
-        hearing.render(_MOST_FRAMES)
-    with contextlib.suppress(OSError):
-        done.touch()
 
 
 _TELLS = 1

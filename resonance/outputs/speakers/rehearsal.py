@@ -1,0 +1,53 @@
+"""Before it sounds: every kernel of a piece compiled, and all that was compiled before loaded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+from resonance import sounds
+from resonance.dsp import CACHE_FOLDER, kernels
+from resonance.engine.performance import Performance
+from resonance.score import Score
+
+SHORTEST_S = 60.0
+SCENE_S = 5.0
+_BLOCK_FRAMES = 4096
+
+
+def rehearse(score: Score, tell: Callable[[str], None]) -> None:
+    """Plays a piece through, short and unheard, where this machine has not yet played all of its sounds.
+
+    By then every kernel that it uses is compiled and kept on disk, and none has to be while it sounds. Where
+    all have been played before, their kernels are loaded, since that too takes its time.
+    """
+    with contextlib.suppress(AttributeError, OSError, EOFError, KeyError):
+        _load()
+    new = [] if CACHE_FOLDER is None else _unheard(score)
+    if not new:
+        return
+    tell(f"rehearsing {score.title} unheard: there are sounds in it that were never played here")
+    hearing = Performance(score, duration_s=max(SHORTEST_S, SCENE_S * len(score.scenes)))
+    while not hearing.ended:
+        hearing.render(_BLOCK_FRAMES)
+    for name in new:
+        with contextlib.suppress(OSError):
+            (CACHE_FOLDER / name).touch()  # type: ignore[operator]
+
+
+def _unheard(score: Score) -> Sequence[str]:
+    """A file's name for each sound that was not rehearsed yet; one's own sounds belong to their score."""
+    assert CACHE_FOLDER is not None
+    own = set(score.sounds) - set(sounds.names())
+    names = [f"rehearsed-{name}" + (f"-{score.digest}" if name in own else "") for name in score.sounds]
+    return [name for name in names if not (CACHE_FOLDER / name).exists()]
+
+
+def _load() -> None:
+    """Loads from disk what numba would otherwise load at a kernel's first call: in the middle of the music.
+
+    numba has no public way to do so; where its own has changed, kernels are loaded as they are called.
+    """
+    for kernel in kernels:
+        for signature, *_ in kernel._cache._cache_file._load_index():
+            kernel.compile(signature)
