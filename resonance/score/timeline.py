@@ -166,7 +166,7 @@ class Timeline:
         rest = _rest(part.fields, part.definition.patch, name)
         asked = [scene.sounds.get(sound) for scene in self.score.scenes]
         track = self._drawn([None if fields is None else fields.get(name, rest) for fields in asked], rest)
-        return self._told(self._bridged(track) if name == "gain_db" else track)
+        return self._told(self._bridged(track, sound) if name == "gain_db" else track)
 
     def effect(self, effect: str, name: str) -> Track:
         """An effect's field: what the scene asks, else the effect's table, else its default."""
@@ -198,17 +198,22 @@ class Timeline:
             joins = curve is not None
         return track.track()
 
-    def _bridged(self, track: Track) -> Track:
+    def _bridged(self, track: Track, sound: str) -> Track:
         """A sound's level without the fades that a piece ends and begins with, where the piece loops.
 
-        What sinks towards the end and rises from the beginning goes straight from the one to the other.
+        What sinks towards the end and rises from the beginning goes straight from the one to the other; what
+        is only there on one side stays as it is, and leaves or comes with the crossfade.
         """
         if not self.loops or track.constant is not None:
             return track
         first, last = self._placed[0], self._placed[-1]
-        rises_s = first.start_s + _FADES * (first.end_s - first.start_s)
+        rises_s = max(_FADES * (first.end_s - first.start_s), self._crossfades_s[0])
         sinks_s = last.end_s - _FADES * (last.end_s - last.start_s)
         after, before, seam = track(np.array([rises_s, sinks_s, self.duration_s]))
+        if sound not in self.score.scenes[0].sounds:
+            after = before
+        elif sound not in self.score.scenes[-1].sounds:
+            before = after
         if seam > min(before, after) - _FADE_DB:
             return track
         way = (self.duration_s - sinks_s) / (self.duration_s - sinks_s + rises_s)

@@ -87,3 +87,25 @@ def test_a_timeline_is_bent_and_its_curves_with_it() -> None:
         middles = [(where[name].start_s + where[name].end_s) / 2.0 for where in (placed, own)]
         here, there = bent.energy(np.array(middles[:1])), straight.energy(np.array(middles[1:]))
         assert here == pytest.approx(there, abs=1e-9)
+
+
+def test_a_loop_goes_round_without_the_fades_of_an_end() -> None:
+    """What every preset fades at its end and in at its beginning goes on; the arc is whole, and joined."""
+    score = load("embers")
+    round_, plain = Timeline(score, 600.0, loops=True), Timeline(score, 600.0)
+    at_s = round_.lead_s + np.linspace(-15.0, 15.0, 61)
+    for sound in ("fire", "drone", "ember"):
+        levels_db = round_.field(sound, "gain_db")(at_s)
+        assert np.ptp(levels_db) < 6.0
+        assert np.ptp(plain.field(sound, "gain_db")(np.linspace(570.0, 600.0, 61))) > 6.0
+    for track in (round_.energy, round_.tension, round_.presence("moonlight")):
+        steps = np.abs(np.diff(track(round_.lead_s + np.linspace(-30.0, 30.0, 6001))))
+        assert steps.max() < 0.01
+        turn = track(at_s + 600.0)
+        assert turn == pytest.approx(track(at_s), abs=1e-9)
+    # Away from the seam it is the piece.
+    middle_s = np.linspace(150.0, 450.0, 50)
+    assert round_.energy(middle_s + round_.lead_s) == pytest.approx(plain.energy(middle_s), abs=1e-9)
+    assert [scene.start_s - round_.lead_s for scene in round_.scenes] == pytest.approx(
+        [scene.start_s for scene in plain.scenes]
+    )
