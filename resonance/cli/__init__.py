@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_play(perform)
     options.add_perform(perform)
     allow_code(perform)
-    command("devices", "devices", "list the audio outputs, the default marked", "resonance devices")
+    command("devices", "devices", "list audio outputs and MIDI ports, defaults marked", "resonance devices")
 
     presets = command("presets", "look", "list the presets: name, length, what it is", "resonance presets")
     presets.set_defaults(act="presets")

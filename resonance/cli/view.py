@@ -68,6 +68,7 @@ def picture(score: Score, speakers: Speakers, lines: list[str]) -> RenderableTyp
         f"   {1000.0 * speakers.latency_s:.0f} ms ahead   volume {speakers.volume_db:+.0f} dB",
         ("   paused", "bold") if speakers.paused else "",
         f"   underruns {speakers.underruns}" if speakers.underruns else "",
+        f"   late {speakers.late}" if speakers.late else "",
     )
     return Group(
         head,

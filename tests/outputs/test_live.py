@@ -36,12 +36,19 @@ def place_of(part: np.ndarray, whole: np.ndarray) -> int:
 
 
 def test_what_is_heard_is_what_is_rendered(servers: Servers, tmp_path: Path) -> None:
-    """Equal to the bit between the soft start and the fade at the end; and Ctrl-C ends it with 130."""
+    """Equal to the bit between the soft start and the fade at the end; and Ctrl-C ends it with 130.
+
+    Whatever holds up the program that has the terminal is not heard.
+    """
     score = small(tmp_path)
     with servers.recording("jack_thru") as recorded:
         with Program("play", score, "--device", "jack_thru", env=servers.env, folder=tmp_path) as playing:
             playing.says("one")
-            time.sleep(2.5)
+            time.sleep(1.0)
+            playing.running.send_signal(signal.SIGSTOP)
+            time.sleep(1.5)
+            playing.running.send_signal(signal.SIGCONT)
+            time.sleep(0.3)
             assert playing.ends(signal.SIGINT) == 130
         time.sleep(0.3)
     audio = heard(recorded)

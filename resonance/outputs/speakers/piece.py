@@ -103,12 +103,13 @@ class Sound:
         self._piece = piece
         self._ring = ring
         self._requests: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self._telling = threading.Lock()
+        self._told: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        threading.Thread(target=self._write, daemon=True).start()
         self._cushion = piece.cushion_frames
         self._alone_since: int | None = None
         self._announced = True
         self._peaks = np.zeros(2)
-        self._told = 0.0
+        self._told_at = 0.0
         self._fading: Performance | None = None
         self._faded = 0
         score = resonance.load(piece.score, allow_code=piece.allow_code)
@@ -122,10 +123,13 @@ class Sound:
         gc.freeze()
 
     def tell(self, *what: Any) -> None:
-        """A message to the parent."""
-        message = pickle.dumps(what)
-        with self._telling, contextlib.suppress(BrokenPipeError):
-            os.write(_TELLS, len(message).to_bytes(4, "little") + message)
+        """A message to the parent, which may be slow to read: a terminal can be held."""
+        self._told.put(what)
+
+    def _write(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            while True:
+                _write(self._told.get())
 
     def listen(self) -> None:
         """Reads what the parent asks, until it goes."""
@@ -153,7 +157,7 @@ class Sound:
             else:
                 self._announce()
                 time.sleep(min(0.01, 0.5 * block / self._desk.rate_hz))
-            if time.monotonic() - self._told >= TELL_S:
+            if time.monotonic() - self._told_at >= TELL_S:
                 self._tell_what_sounds()
 
     def _keep_time(self) -> None:
@@ -197,7 +201,9 @@ class Sound:
             self.tell("full")
 
     def _tell_what_sounds(self) -> None:
-        self._told = time.monotonic()
+        self._told_at = time.monotonic()
+        if not self._told.empty():
+            return
         performance = self._performance
         said = tuple(performance.messages)
         performance.messages.clear()
@@ -287,6 +293,13 @@ def _opening_in(score: Score, here: Opening, scenes: Sequence[str]) -> Opening:
 _TELLS = 1
 
 
+def _write(what: tuple[Any, ...]) -> None:
+    message = pickle.dumps(what)
+    left = memoryview(len(message).to_bytes(4, "little") + message)
+    while left:
+        left = left[os.write(_TELLS, left) :]
+
+
 def main(_: list[str]) -> None:
     global _TELLS
     _TELLS = os.dup(1)
@@ -301,6 +314,5 @@ def main(_: list[str]) -> None:
         import traceback
 
         traceback.print_exc()
-        message = pickle.dumps(("failed", type(error).__name__, str(error)))
-        os.write(_TELLS, len(message).to_bytes(4, "little") + message)
+        _write(("failed", type(error).__name__, str(error)))
         os._exit(1)

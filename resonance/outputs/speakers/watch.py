@@ -20,6 +20,7 @@ HUNG_S = 3.0
 """A piece that has not gone round for so long is replaced; a thread beside it may hold it up for a while."""
 SLEPT_S = 2.0
 """A round this late means that the machine slept: nobody else is to be blamed for what stood still."""
+LATE_TOLD_S = 60.0
 _MOST_RESTARTS = 3  # a minute: a piece that cannot live any longer is no fault from outside
 
 
@@ -50,6 +51,8 @@ class Speakers:
         """What the piece last told of itself; None before it is ready."""
         self.compiling: tuple[str, int, int] | None = None
         self.underruns = 0
+        self.late = 0
+        """Gaps that the device itself reports."""
         self.starts = 0
         """How often a performance began: more than once when its process had to be replaced."""
         self.kept: list[tuple[str, str | None]] = []
@@ -63,6 +66,8 @@ class Speakers:
         self._ready = False
         self._full = False
         self._fault: tuple[str, str] | None = None
+        self._late_before = 0
+        self._late_told = -LATE_TOLD_S
         self._starved: tuple[int, int] = (0, 0)
         self._restarts: deque[float] = deque(maxlen=_MOST_RESTARTS)
         self._watched = time.monotonic()
@@ -257,6 +262,7 @@ class Speakers:
 
     def _count(self, slot: I64) -> None:
         """Counts the times the ring ran empty, says why, and has the piece play further ahead."""
+        self._count_late(int(slot[Slot.UNDERFLOWS]))
         before, self._starved = self._starved, (id(slot), int(slot[Slot.STARVED]))
         if before[0] != self._starved[0] or self._starved[1] <= before[1]:
             return
@@ -270,3 +276,15 @@ class Speakers:
             self._ask("cushion", grown)
             ahead = f"; from now on it plays {1000.0 * grown / self._outlet.rate_hz:.0f} ms ahead"
         self._tell(f"underrun {self.underruns}: the machine was too busy to play on in time{ahead}")
+
+    def _count_late(self, late: int) -> None:
+        """Counts the gaps that the device itself reports, and says so now and then."""
+        if late > self._late_before:
+            self.late += late - self._late_before
+            if time.monotonic() - self._late_told > LATE_TOLD_S:
+                self._late_told = time.monotonic()
+                remedy = (
+                    "the machine stands still for longer than its buffer; a larger --latency gives it more"
+                )
+                self._tell(f"the device reports gaps, {self.late} so far: {remedy}")
+        self._late_before = late
