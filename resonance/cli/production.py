@@ -19,6 +19,7 @@ from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
 from resonance.engine.crew import ahead
+from resonance.outputs import notes
 from resonance.outputs.aside import Aside
 from resonance.outputs.file import Writer, part_of
 from resonance.score import Score
@@ -51,6 +52,7 @@ class Job:
     subtype: str | None = None
     stems: Path | None = None
     events: Path | None = None
+    midi: Path | None = None
     workers: int = 1
     resume: bool = False
     force: bool = False
@@ -166,6 +168,35 @@ class Events:
             self._file.write(json.dumps(line) + "\n")
 
 
+class Notes:
+    """The notes and hits as a MIDI file, its scenes as markers, counted from the file's beginning."""
+
+    def __init__(self, path: Path, part: Path, window: Window, engine: Engine) -> None:
+        self._path = path
+        self._part = part
+        self._window = window
+        self._engine = engine
+        self._notes: list[notes.Note] = []
+
+    def __enter__(self) -> Notes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            seconds = (self._window.last - self._window.first) / self._engine.rate
+            scenes = [(each["start"], str(each["name"])) for each in _scenes(self._engine, self._window)]
+            notes.write(self._part, self._notes, scenes, seconds, self._engine.score.title)
+            self._part.replace(self._path)
+
+    def write(self, event: Event) -> None:
+        turn = self._engine.turn
+        belongs = turn is None or turn.has(event)
+        if belongs and self._window.first <= event.frame < self._window.last:
+            note = notes.note_of(event, (event.frame - self._window.first) / self._engine.rate)
+            if note is not None:
+                self._notes.append(note)
+
+
 def event_line(event: Event, time_s: float) -> dict[str, Any]:
     """An event as the log tells it: what every event has, then what only its sound says of it."""
     more = {
@@ -275,9 +306,12 @@ class _Files:
                 }
                 if job.loops:
                     asides = {name: stack.enter_context(self._aside(path)) for name, path in paths.items()}
-            log = None
+            log: list[Events | Notes] = []
             if job.events is not None:
-                log = stack.enter_context(Events(job.events, job.part(job.events), window, self._engine))
+                part = job.part(job.events)
+                log.append(stack.enter_context(Events(job.events, part, window, self._engine)))
+            if job.midi is not None:
+                log.append(stack.enter_context(Notes(job.midi, job.part(job.midi), window, self._engine)))
             meter = Meter(self._rate_hz)
             if not two_passes:
                 latency = self._engine.latency_frames
@@ -340,15 +374,15 @@ class _Files:
             self._tell(done_s, self._engine.timeline.scene_at(done_s).name)
             yield block
 
-    def _beside(self, block: Block, log: Events | None, stems: Mapping[str, Writer]) -> None:
+    def _beside(self, block: Block, log: Sequence[Events | Notes], stems: Mapping[str, Writer]) -> None:
         for name, stem in stems.items():
             stem.write(self._window.of(block.start, _stem(block, name)))
-        if log is not None:
+        for one in log:
             for event in block.events:
-                log.write(event)
+                one.write(event)
 
     def _lay_aside(
-        self, asides: Mapping[str, Aside], log: Events | None, stems: Mapping[str, Writer]
+        self, asides: Mapping[str, Aside], log: Sequence[Events | Notes], stems: Mapping[str, Writer]
     ) -> None:
         """Renders the mix before its ceiling, and what else is laid aside, with all that rings on after."""
         turn, window = self._engine.turn, self._window

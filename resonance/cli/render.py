@@ -85,6 +85,7 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
             subtype=arguments.subtype,
             stems=stems / str(seed) if stems and len(seeds) > 1 else stems,
             events=own(arguments.events),
+            midi=own(arguments.midi_out),
             workers=arguments.workers,
             resume=arguments.resume,
             force=arguments.force,
@@ -102,7 +103,7 @@ def refuse_existing(job: Job) -> None:
         raise CallError(f"{job.output} is a folder: name a file in it, such as {job.output / 'dream.wav'}")
     if job.force or finished(job):
         return
-    wanted = [job.output, job.events]
+    wanted = [job.output, job.events, job.midi]
     if job.stems is not None:
         wanted += sorted(job.stems.glob("*.wav"))[:1]
     for path in wanted:
