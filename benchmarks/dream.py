@@ -1,6 +1,6 @@
 """How fast the dream renders, on one thread: as a whole, and sound by sound.
 
-    python benchmarks/dream.py [SCORE] [--rounds 3] [--steps 512] [--only NAME,NAME]
+    python benchmarks/dream.py [SCORE] [--rounds 3] [--steps 256] [--only NAME,NAME]
     python benchmarks/dream.py --long
 
 Prints times real time, of the whole and of its slowest ten seconds, what each sound costs in it (the desk is
@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("score", nargs="?", default="dream")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=512, help="steps of 64 frames a span")
+    parser.add_argument("--steps", type=int, default=256, help="steps of 64 frames a span")
     parser.add_argument("--only", default="", help="only these sounds, with commas between them")
     parser.add_argument("--long", action="store_true", help="only render two hours, for memory and slope")
     parser.add_argument("--task", help=argparse.SUPPRESS)

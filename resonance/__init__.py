@@ -12,7 +12,10 @@ Nothing heavy is imported, no kernel compiled and no device opened until it is u
 
 from __future__ import annotations
 
+import gc
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -37,4 +40,17 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'resonance' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    with _nothing_collected():
+        return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """What is imported stays: to look through it for rubbish, again and again, takes a seventh of a start."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

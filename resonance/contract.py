@@ -25,8 +25,8 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.tuning import Tuning
 from resonance.units import db, metres
 
-MAX_STEPS = 512
-"""No span is longer than this many steps (32768 frames): voices size their scratch by it."""
+MAX_STEPS = 256
+"""No span is longer than this many steps (16,384 frames): voices size their scratch by it."""
 
 
 @dataclass(frozen=True)

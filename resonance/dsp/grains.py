@@ -45,9 +45,11 @@ def oversampled(audio: F32) -> F32:
     ready = np.empty((2, 2 * audio.shape[1]), np.float32)
     ready[:, 0::2] = audio
     taps = np.concatenate((_HALF_WAY[::-1], _HALF_WAY))
-    for channel, line in enumerate(np.broadcast_to(audio, (2, audio.shape[1]))):
+    for channel, line in enumerate(audio):
         circle = np.take(line, np.arange(1 - len(_HALF_WAY), len(line) + len(_HALF_WAY)), mode="wrap")
         ready[channel, 1::2] = np.correlate(circle, taps)
+    if len(audio) == 1:
+        ready[1] = ready[0]
     return ready
 
 

@@ -198,13 +198,15 @@ def laughter(rate_hz: float, rng: np.random.Generator) -> F64:
                 break
             # Each "ha" jumps up and falls; its breath comes before its voice.
             contour_hz = pitch_hz * (1.0 + 0.16 * np.exp(-4.0 * t) - 0.10 * t)
-            phase = 2.0 * np.pi * np.cumsum(contour_hz) / rate_hz
+            turn = np.exp(2j * np.pi * np.cumsum(contour_hz) / rate_hz)
+            turned = np.ones(length, np.complex128)
             voice = np.zeros(length)
             for harmonic in range(1, int(7000.0 / pitch_hz)):
                 level = strength / np.sqrt(
                     1.0 + ((harmonic * pitch_hz - formants_hz) / (0.5 * width_hz)) ** 2
                 )
-                voice += (level.sum() + 0.02) * harmonic**-0.35 * np.sin(harmonic * phase)
+                turned *= turn
+                voice += (level.sum() + 0.02) * harmonic**-0.35 * turned.imag
             breath = np.diff(rng.standard_normal(length + 1)) * np.exp(-5.0 * t) * 0.28
             shape = np.sin(np.pi * np.clip(t, 0.0, 1.0) ** 0.7) ** 1.5
             out[begin : begin + length] += (voice * shape + breath * (1.0 - t) ** 2) * 0.9**burst
@@ -255,9 +257,8 @@ def dare(rate_hz: float, tuning: Tuning) -> F64:
             begin = int((attempt * _DARE_S + 0.12 + 0.42 * tone) * rate_hz)
             rise = np.minimum(t / 0.045, 1.0)
             fade = np.sin(0.5 * np.pi * np.clip((length / rate_hz - t) / 0.3, 0.0, 1.0)) ** 2
-            tones = sum(
-                level * np.sin(2.0 * np.pi * k * pitch_hz * t) * np.exp(-1.6 * k * t)
-                for k, level in ((1, 1.0), (2, 0.42), (3, 0.22), (4, 0.1), (6, 0.05))
-            )
-            out[begin : begin + length] += rise * fade * tones * (0.75 + 0.12 * tone)
+            turn = np.exp(2j * np.pi * pitch_hz * t - 1.6 * t)
+            square = turn * turn
+            tones = turn + square * (0.42 + 0.22 * turn + square * (0.1 + 0.05 * square))
+            out[begin : begin + length] += rise * fade * tones.imag * (0.75 + 0.12 * tone)
     return out
