@@ -40,6 +40,7 @@ __all__ = [
     "compilation",
     "kernel",
     "kernels",
+    "make_ready",
     "strict_kernel",
     "summing_kernel",
 ]
@@ -98,6 +99,14 @@ def summing_kernel(function: Callable[..., Any]) -> Any:
 def strict_kernel(function: Callable[..., Any]) -> Any:
     """A kernel with exact IEEE arithmetic: for whatever has to notice a NaN."""
     return _compiled(function)
+
+
+def make_ready() -> None:
+    """Has numba learn all it knows now, half a second's work, and not at the first kernel's call."""
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from resonance import rng
+from resonance import nothing_collected, rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span
-from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp import F32, F64, GRID_FRAMES, make_ready
 from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
 from resonance.effects.master import Ceiling, Master
@@ -82,6 +82,7 @@ class Engine:
     score does not have.
     """
 
+    @nothing_collected()
     def __init__(
         self,
         score: Score,
@@ -97,6 +98,7 @@ class Engine:
         stems: bool = False,
         workers: int = 1,
     ) -> None:
+        make_ready()
         self.score = score
         self.rate = float(score.rate if rate is None else rate)
         self.seed = score.seed if seed is None else seed

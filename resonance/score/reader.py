@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resonance import effects as all_effects
+from resonance import nothing_collected
 from resonance import sounds as all_sounds
 from resonance.score import lines as source
 from resonance.score import recordings, scala
@@ -68,6 +69,7 @@ def preset_path(name: str) -> Path:
     return _preset_folder() / f"{name}.toml"
 
 
+@nothing_collected()
 def load(name_or_path: str | Path, *, allow_code: bool = False) -> Score:
     """The score of a preset's name or a file's path; raises ScoreError with every mistake in it.
 
