@@ -67,7 +67,7 @@ class Gap:
 
     at_s: float
     silent_frames: int
-    lost_frames: int
+    faded_frames: int
 
 
 def gaps(heard: np.ndarray, rendered: Iterator[np.ndarray]) -> tuple[list[Gap], int]:
@@ -78,9 +78,8 @@ def gaps(heard: np.ndarray, rendered: Iterator[np.ndarray]) -> tuple[list[Gap], 
     place = _match(heard, whole, at)
     while place is not None:
         at, begin = place
-        lost = begin
         if equal:
-            found.append(Gap(at / RATE_HZ, at - gap_at, lost))
+            found.append(Gap(at / RATE_HZ, at - gap_at, begin))
         whole = whole[begin:]
         while at < len(heard):
             while len(whole) < _WINDOW:
@@ -239,8 +238,10 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
         f"stalls of the machine: {len(late)}, {sum(lasted_s):.2f} s, longest {max(lasted_s, default=0):.3f} s"
     )
     for gap in found:
-        why = "NOT explained by a stall" if gap in unexplained else "beside a stall"
-        print(f"  gap at {gap.at_s:.1f} s: {gap.silent_frames} frames silent, {gap.lost_frames} lost, {why}")
+        why = "NOT beside a stall" if gap in unexplained else "beside a stall"
+        print(
+            f"  gap at {gap.at_s:.1f} s: {gap.silent_frames} frames silent, then {gap.faded_frames} faded, {why}"
+        )
     print(f"memory: {before_mb:.0f} MB after {settled_s:.0f} s, {after_mb:.0f} MB at the end")
     print(f"share of a core: {100.0 * share:.1f} %")
     grown = after_mb > 1.05 * before_mb

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from resonance.outputs.speakers.ring import Ring, Slot, prepared
+from resonance.outputs.speakers.ring import Ring, Slot, go_first, prepared
 
 LOOK_S = 0.5
 """How often it looks whether its device is there: well within the three seconds in which it must sound."""
@@ -277,6 +277,7 @@ def main(words: list[str]) -> None:
         if words[0] == "list":
             _listed()
         else:
+            go_first()
             Cards(int(words[1])).serve()
     except ImportError:
         _say(missing="the library sounddevice is missing: pip install sounddevice")

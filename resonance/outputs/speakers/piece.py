@@ -31,7 +31,7 @@ from resonance.engine.performance import Performance, View
 from resonance.outputs.speakers.desk import Desk
 from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.rehearsal import rehearse
-from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring
+from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, go_first, refill
 from resonance.score import Score
 
 TELL_S = 0.1
@@ -231,7 +231,7 @@ class Sound:
                 self._desk.boost = float(what[0])
             case "cushion":
                 self._cushion = min(int(what[0]), RING_FRAMES - _MOST_FRAMES)
-                self._ring.header[Header.REFILL] = self._cushion // 2
+                self._ring.header[Header.REFILL] = refill(self._cushion)
             case "alone":
                 self._alone_since = what[0]
             case "open":
@@ -260,7 +260,7 @@ class Sound:
             self._desk = Desk(self._performance.rate, rate_hz)
             self._desk.boost = boost
             self._ring.drop(self._ring.ready)
-        self._ring.header[Header.REFILL] = self._cushion // 2
+        self._ring.header[Header.REFILL] = refill(self._cushion)
         self._announced = False
 
     def _follow(self, score: str, before: Performance, here: Opening) -> None:
@@ -307,6 +307,7 @@ def main(_: list[str]) -> None:
     # The parent alone is asked by signals; its end is ours, since its pipe then closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    go_first()
     piece, file = pickle.load(sys.stdin.buffer)
     try:
         Sound(piece, Ring(file)).play()

@@ -6,6 +6,7 @@ lie a few numbers: how much was written and taken, who is to be heard, and how l
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import tempfile
@@ -32,6 +33,9 @@ HEADER_WORDS = 16
 SLOT_WORDS = 24
 SLOTS = 2
 """Two devices can be open at once, while one hands over to the other; one at most takes."""
+
+_REFILL_FRAMES = 8192  # 170 ms at 48 kHz: longer than any stall of the machine that we have measured
+_NICENESS = -11  # what sound servers take
 
 _WORDS = HEADER_WORDS + SLOTS * SLOT_WORDS
 
@@ -127,3 +131,14 @@ def prepared(slot: I64, levels: F64, rate_hz: float, wanted: float) -> None:
     levels[Slot.QUICK] = 1.0 / (QUICK_S * rate_hz)
     levels[Slot.FALL] = 1.0 / (FALL_S * rate_hz)
     levels[Slot.GLIDE] = 1.0 - np.exp(-1.0 / (GLIDE_S * rate_hz))
+
+
+def refill(cushion_frames: int) -> int:
+    """How much must lie ready before a ring that ran empty is heard again: a gap should be short."""
+    return min(cushion_frames // 2, _REFILL_FRAMES)
+
+
+def go_first() -> None:
+    """Asks the system to let this thread, and those it begins, go before others; root may, others seldom."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)

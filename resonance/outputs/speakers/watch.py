@@ -13,7 +13,7 @@ from resonance.engine.commands import Command
 from resonance.outputs.speakers.child import Child, read_pickle
 from resonance.outputs.speakers.outlet import Opened, Outlet
 from resonance.outputs.speakers.piece import Piece, Sounding
-from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot
+from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot, refill
 from resonance.units import level_from_db
 
 HUNG_S = 3.0
@@ -60,7 +60,7 @@ class Speakers:
         self._volume_db = volume_db
         self._tell = tell
         self._ring = Ring()
-        self._ring.header[Header.REFILL] = piece.cushion_frames // 2
+        self._ring.header[Header.REFILL] = refill(piece.cushion_frames)
         self._cushion = piece.cushion_frames
         self._paused = False
         self._ready = False
