@@ -239,9 +239,8 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
     )
     for gap in found:
         why = "NOT beside a stall" if gap in unexplained else "beside a stall"
-        print(
-            f"  gap at {gap.at_s:.1f} s: {gap.silent_frames} frames silent, then {gap.faded_frames} faded, {why}"
-        )
+        frames = f"{gap.silent_frames} frames silent, then {gap.faded_frames} faded"
+        print(f"  gap at {gap.at_s:.1f} s: {frames}, {why}")
     print(f"memory: {before_mb:.0f} MB after {settled_s:.0f} s, {after_mb:.0f} MB at the end")
     print(f"share of a core: {100.0 * share:.1f} %")
     grown = after_mb > 1.05 * before_mb
