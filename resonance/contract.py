@@ -90,8 +90,8 @@ class Past(Protocol):
     """What has been heard so far, for sounds that reflect it.
 
     `kept` has a few seconds of every scene so far by its name, oldest first, and when each was complete:
-    (frame, audio); the audio is float32 (2, 2 * frames), as `dsp.grains.grains` reads it. Only what was
-    complete a second before is to be read, so that a span's length is not heard.
+    (frame, audio), float32 (2, frames). Only what was complete a second before is to be read, so that a
+    span's length is not heard.
     """
 
     @property

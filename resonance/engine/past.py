@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from resonance.dsp import F32, GRID_FRAMES
-from resonance.dsp.grains import oversampled
 from resonance.engine.course import Passage
 
 KEPT_S = 8.0
@@ -13,7 +12,7 @@ _FROM = 0.45  # of a scene's length: by then it has found itself
 
 
 class Past:
-    """Listens to the piece and keeps `KEPT_S` seconds of each scene, 6 MB each at 48 kHz."""
+    """Listens to the piece and keeps `KEPT_S` seconds of each scene, 3 MB each at 48 kHz."""
 
     def __init__(self, course: Passage) -> None:
         self.kept: dict[str, tuple[int, F32]] = {}
@@ -37,4 +36,4 @@ class Past:
             fresh[:, first - begin : last - begin] = played[:, first - start : last - start]
             if last == begin + self._frames:
                 self.kept.pop(name, None)
-                self.kept[name] = (last, oversampled(self._fresh.pop(name)))
+                self.kept[name] = (last, self._fresh.pop(name))

@@ -82,6 +82,7 @@ class MirrorVoice(Voice):
 
     def __init__(self, patch: Mirror, setting: Setting) -> None:
         self._past = setting.past
+        self._source = np.zeros((2, 2 * GRID_FRAMES), np.float32)
         self._rate_hz = setting.rate_hz
         self._begin = np.zeros(_MOST_GRAINS, np.int64)
         self._length = np.zeros(_MOST_GRAINS, np.int64)
@@ -106,11 +107,13 @@ class MirrorVoice(Voice):
         before = int(event.detail.get("before", event.frame)) - _READY_S * self._rate_hz
         ready = [audio for frame, audio in kept.values() if frame <= before]
         if not ready:
-            self._source: F32 = np.zeros((2, 2 * GRID_FRAMES), np.float32)
             return 0.0
         # The latest scene first, then ever further back, and round again.
-        self._source = ready[-1 - int(event.detail.get("which", 0)) % len(ready)]
-        frames = self._source.shape[1] // 2
+        heard = ready[-1 - int(event.detail.get("which", 0)) % len(ready)]
+        frames = heard.shape[1]
+        # What lies half way between two samples is never read: a reflection goes back one by one.
+        self._source = np.zeros((2, 2 * frames), np.float32)
+        self._source[:, ::2] = heard
         lasts_s = min(event.duration_s or 4.0, frames / self._rate_hz - 0.1)
         n = int((lasts_s - _GRAIN_S) / _HOP_S) + 1
         hop = round(_HOP_S * self._rate_hz)
