@@ -121,6 +121,7 @@ class StarsVoice(Voice):
         self._n = patch.partials
         rows = MAX_STEPS + 1
         self._cycles = np.empty(0)
+        self._lifted, self._light = np.empty((2, self._n))
         self._left = self._right = np.empty(0, np.float32)
         self._flock_cycles = np.empty((rows, _FLOCKS))
         self._flock_level = np.empty((rows, _FLOCKS))
@@ -223,6 +224,8 @@ class StarsVoice(Voice):
             (0.35 + 0.4 * span.energy + 0.25 * span.valence) * (1.0 - 0.5 * gray),
             (0.4 * gray, octaves(-1.1 * gray)),
             (screaming, 0.025 + 0.085 * _smooth((span.tension - 0.6) / 0.4)),
+            self._lifted,
+            self._light,
             cycles,
             left,
             right,
@@ -339,6 +342,8 @@ def sky(
     bright: F64,
     gray: tuple[F64, F64],
     torn: tuple[F64, F64],
+    lifted: F64,
+    level: F64,
     cycles: F64,
     left: F32,
     right: F32,
@@ -348,44 +353,94 @@ def sky(
     `drawn`, state, remembers each star's glint by its number, so that its chance is drawn once. Calm, a star
     lies at home plus its stray; it glints once a turn, each time as brightly as chance will, and the waves
     lift it. Gray, its pitch is shaken at every step, which smears it into noise, and sinks. Torn, it flies
-    with its flock, its pitch and level modulated at the flock's own rate.
+    with its flock, its pitch and level modulated at the flock's own rate. `lifted` and `level` (stars,) are
+    scratch.
     """
     glint_number, glint_level = drawn
     home, stray, height, weight, lag, pace, begin = stars
-    flock, apart, tear_hz = flocking
     wave, trough, glints, tears = turns
     loud, glitter, spread = light
     smear, sink = gray
-    screaming, depth = torn
     for step in range(cycles.shape[0]):
-        scream = screaming[step]
-        calm = 1.0 - scream
-        shaken = mixed(key, first + step)
-        for i in range(home.shape[0]):
-            rise = wave[step] - lag[i]
-            crest = 0.5 + 0.5 * np.float64(cosine(np.float32(rise - np.floor(rise + 0.5))))
-            lifted = trough[step] + (1.0 - trough[step]) * crest
-            turn = begin[i] + pace[i] * glints[step]
-            number = np.floor(turn)
-            left_over = 1.0 - (turn - number)
-            if number != glint_number[i]:
-                chance = hashed(key, i + 4096 * int(number))
-                glint_number[i], glint_level[i] = number, chance * chance * chance * chance
-            falling = left_over * left_over * left_over
-            glint = glint_level[i] * falling * falling * min(1.0, 60.0 * (1.0 - left_over))
-            level = (0.35 + 14.0 * glitter[step] * glint) * lifted
-            level *= 1.0 - (1.0 - bright[step]) * height[i]
-            pitch = home[i] + spread[step] * stray[i]
-            if scream > 0.0:
-                f = flock[i]
-                turn = tear_hz[f] * tears[step] + 0.1 * apart[i]
-                tear = np.float64(cosine(np.float32(turn - np.floor(turn + 0.5))))
-                flown = cries[0][step, f] * (1.0 + apart[i]) * (1.0 + depth[step] * tear)
-                pitch += scream * (flown - pitch)
-                level = calm * level + scream * 0.9 * cries[1][step, f] * (1.0 - 0.4 * tear) * lifted
-            if smear[step] > 0.0:
-                pitch *= 1.0 + smear[step] * (2.0 * hashed(shaken, i) - 1.0)
-            cycles[step, i] = pitch * sink[step]
-            level *= weight[i] * loud[step]
-            left[step, i] = level * sides[0][i]
-            right[step, i] = level * sides[1][i]
+        pitch = cycles[step]
+        _lift(wave[step], trough[step], lag, lifted)
+        _draw(key, begin, pace, glints[step], glint_number, glint_level)
+        _glint(glitter[step], begin, pace, glints[step], glint_level, level)
+        for i in range(level.size):
+            level[i] *= lifted[i]
+        for i in range(level.size):
+            level[i] *= 1.0 - (1.0 - bright[step]) * height[i]
+        for i in range(level.size):
+            pitch[i] = home[i] + spread[step] * stray[i]
+        if torn[0][step] > 0.0:
+            tear = tears[step], torn[1][step]
+            _scream(torn[0][step], tear, flocking, cries[0][step], cries[1][step], lifted, pitch, level)
+        if smear[step] > 0.0:
+            shaken = mixed(key, first + step)
+            for i in range(level.size):
+                pitch[i] *= 1.0 + smear[step] * (2.0 * hashed(shaken, i) - 1.0)
+        for i in range(level.size):
+            pitch[i] *= sink[step]
+        for i in range(level.size):
+            level[i] *= weight[i] * loud[step]
+        for i in range(level.size):
+            left[step, i] = level[i] * sides[0][i]
+        for i in range(level.size):
+            right[step, i] = level[i] * sides[1][i]
+
+
+@kernel
+def _lift(wave: float, trough: float, lag: F64, lifted: F64) -> None:
+    """Writes how high the wave lifts each star."""
+    for i in range(lag.size):
+        rise = wave - lag[i]
+        crest = 0.5 + 0.5 * np.float64(cosine(np.float32(rise - np.floor(rise + 0.5))))
+        lifted[i] = trough + (1.0 - trough) * crest
+
+
+@kernel
+def _draw(key: np.uint64, begin: F64, pace: F64, glints: float, number: F64, level: F64) -> None:
+    """Draws how bright the glints will be that begin now."""
+    begun = 0
+    for i in range(begin.size):
+        begun += np.floor(begin[i] + pace[i] * glints) != number[i]
+    if begun == 0:
+        return
+    for i in range(begin.size):
+        turn = np.floor(begin[i] + pace[i] * glints)
+        if turn != number[i]:
+            chance = hashed(key, i + 4096 * int(turn))
+            number[i], level[i] = turn, chance * chance * chance * chance
+
+
+@kernel
+def _glint(glitter: float, begin: F64, pace: F64, glints: float, drawn: F64, level: F64) -> None:
+    """Writes each star's light: it flares up, and falls until its next glint."""
+    for i in range(begin.size):
+        turn = begin[i] + pace[i] * glints
+        left_over = 1.0 - (turn - np.floor(turn))
+        falling = left_over * left_over * left_over
+        level[i] = 0.35 + 14.0 * glitter * drawn[i] * falling * falling * min(1.0, 60.0 * (1.0 - left_over))
+
+
+@kernel
+def _scream(
+    screaming: float,
+    tear: tuple[float, float],
+    flocking: tuple[I64, F64, F64],
+    cries: F64,
+    loud: F64,
+    lifted: F64,
+    pitch: F64,
+    level: F64,
+) -> None:
+    """Takes stars from their places to their flocks', torn."""
+    flock, apart, tear_hz = flocking
+    tears, depth = tear
+    for i in range(level.size):
+        f = flock[i]
+        turn = tear_hz[f] * tears + 0.1 * apart[i]
+        torn = np.float64(cosine(np.float32(turn - np.floor(turn + 0.5))))
+        flown = cries[f] * (1.0 + apart[i]) * (1.0 + depth * torn)
+        pitch[i] += screaming * (flown - pitch[i])
+        level[i] += screaming * (0.9 * loud[f] * (1.0 - 0.4 * torn) * lifted[i] - level[i])
