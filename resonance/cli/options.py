@@ -115,6 +115,7 @@ def add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("--only", type=names, default=[], metavar="NAMES", help="only these sounds are heard")
     render.add_argument("--without", type=names, default=[], metavar="NAMES", help="these are not heard")
     render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
+    render.add_argument("--midi", metavar="FILE.mid", help="a MIDI file plays the score's sounds with it")
     render.add_argument(
         "--midi-out", metavar="FILE.mid", help="also the notes and hits as a MIDI file, scenes as markers"
     )

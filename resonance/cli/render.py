@@ -21,6 +21,10 @@ LEAST_S, MOST_S = 60.0, 86_400.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Renders as the arguments ask, and returns the exit code."""
+    if arguments.midi:
+        from resonance.cli.played import render
+
+        return render(arguments)
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
     wanted = list(jobs(score, arguments))
     for job in wanted:

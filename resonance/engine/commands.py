@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 LONGEST_NAME = 200
@@ -137,13 +137,17 @@ COMMANDS: dict[str, type[Command]] = {
     "rest": Rest,
 }
 _NAMES = {command: name for name, command in COMMANDS.items()}
+_DEFAULTS = {command: [(field.name, field.default) for field in fields(command)] for command in _NAMES}
 
 
 def to_json(command: Command) -> dict[str, Any]:
     """The command as one JSON object: `do` is its name, the rest is what differs from its defaults."""
-    defaults = {field.name: field.default for field in fields(command)}
-    said = {key: value for key, value in asdict(command).items() if value != defaults[key]}
-    return {"do": _NAMES[type(command)], **said}
+    said: dict[str, Any] = {"do": _NAMES[type(command)]}
+    for name, default in _DEFAULTS[type(command)]:
+        value = getattr(command, name)
+        if value != default:
+            said[name] = value
+    return said
 
 
 def from_json(said: object) -> Command:

@@ -139,6 +139,7 @@ class Engine:
         self._count = 0
         self._held: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self._tuned_hz: dict[int, float] = {}
+        self._keys_hz: dict[int, float | None] = {}
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
 
@@ -487,7 +488,7 @@ class Engine:
             raise ValueError(f"no sound '{sound}' in {self.score.name} to play a note on")
         if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
             raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
-        pitch_hz = self._tuned_hz.get(note) or self.score.tuning.note_hz(note)
+        pitch_hz = self._key_hz(note)
         if pitch_hz is None:
             return
         self._count += 1
@@ -516,8 +517,9 @@ class Engine:
     def held(self, note: int | None, sound: str | None = None, channel: int | None = None) -> Collection[int]:
         """The numbers of notes that are held, to be let go of: they are held no more."""
         found = set()
-        for key in list(self._held):
-            if channel in (None, key[0]) and note in (None, key[1]):
+        exact = channel is not None and note is not None
+        for key in [(channel, note)] if exact else list(self._held):
+            if key in self._held and channel in (None, key[0]) and note in (None, key[1]):
                 kept = [(on, number) for on, number in self._held[key] if sound not in (None, on)]
                 found |= {number for on, number in self._held[key] if sound in (None, on)}
                 self._held[key] = kept
@@ -550,9 +552,15 @@ class Engine:
         """Tunes a key; notes that are held follow it where the score says so."""
         self._tuned_hz[note] = pitch_hz
 
+    def _key_hz(self, note: int) -> float | None:
+        """What a key sounds now; None where it is mute."""
+        if note not in self._keys_hz:
+            self._keys_hz[note] = self.score.tuning.note_hz(note)
+        return self._tuned_hz.get(note) or self._keys_hz[note]
+
     def follow(self, note: int) -> None:
         """Brings the held notes of a key to where it is tuned now, where the score lets them follow."""
-        pitch_hz = self._tuned_hz.get(note) or self.score.tuning.note_hz(note)
+        pitch_hz = self._key_hz(note)
         if pitch_hz is None or self.score.held_notes != "follow":
             return
         for part in self._parts:

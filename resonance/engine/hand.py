@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from resonance.contract import Touch
-from resonance.engine.clock import Ride
+import numpy as np
+
+from resonance.contract import MAX_STEPS, Touch
+from resonance.dsp import F64
+from resonance.engine.clock import RIDE_STEPS
 
 AT_REST = {"bend_cents": 0.0, "tuned_cents": 0.0, "pressure": 0.0, "timbre": 0.5}
 """`tuned_cents` is how far its key was tuned away since it was struck; a voice feels it as a bend."""
+
+_NAMES = tuple(AT_REST)
 
 
 class Hand:
@@ -14,15 +19,35 @@ class Hand:
 
     def __init__(self, **values: float) -> None:
         """Begins where the hand already is, with what is not at rest."""
-        self._rides = {name: Ride(value, value, 0) for name, value in (AT_REST | values).items()}
+        self._to = np.array([(AT_REST | values)[name] for name in _NAMES])
+        self._from = self._to.copy()
+        self._since = np.full(len(_NAMES), -RIDE_STEPS)
+        self._still: Touch | None = None
 
     def move(self, step: int, **values: float) -> None:
         """Moves from an absolute step on."""
+        now = self._over(step, 0)[:, 0]
         for name, value in values.items():
-            before = float(self._rides[name].over(step, 0)[0])
-            self._rides[name] = Ride(value, before, step)
+            place = _NAMES.index(name)
+            self._from[place], self._to[place], self._since[place] = now[place], value, step
+        self._still = None
 
     def touch(self, step: int, steps: int) -> Touch:
         """What the voice feels over some steps."""
-        over = {name: ride.over(step, steps) for name, ride in self._rides.items()}
-        return Touch(over["bend_cents"] + over["tuned_cents"], over["pressure"], over["timbre"])
+        if step < self._since.max() + RIDE_STEPS:
+            return _felt(self._over(step, steps))
+        if self._still is None:
+            self._still = _felt(np.repeat(self._to[:, None], MAX_STEPS + 1, axis=1))
+        return self._still.cut(slice(0, steps + 1))
+
+    def _over(self, step: int, steps: int) -> F64:
+        """Everything at the borders of some steps, (values, steps + 1)."""
+        reached = (np.arange(step, step + steps + 1) - self._since[:, None]) / RIDE_STEPS
+        share = np.minimum(np.maximum(reached, 0.0), 1.0)
+        over: F64 = self._from[:, None] + (self._to - self._from)[:, None] * share
+        return over
+
+
+def _felt(over: F64) -> Touch:
+    bend_cents, tuned_cents, pressure, timbre = over
+    return Touch(bend_cents + tuned_cents, pressure, timbre)

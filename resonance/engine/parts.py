@@ -260,7 +260,7 @@ class Part:
             oldest = min(staying, key=lambda slot: slot.event.sustained)
             oldest.end = step + LEAVE_STEPS
             oldest.fade_steps = LEAVE_STEPS
-        if not self._free:
+        if not self._free and any(slot.end <= step for slot in self._busy):
             self._sound(span, strip, place)
         if not self._free:
             return

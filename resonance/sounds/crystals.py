@@ -201,6 +201,8 @@ class CrystalsVoice(Voice):
         rng = np.random.Generator(np.random.PCG64(event.key))
         self._bowed = event.kind == "bow"
         self._held = event.kind == "note"
+        self._bent_by: tuple[float, float] | None = None
+        self._bent_rotation = self._rotation
         self._pan = float(event.detail.get("pan", 0.0))
         velocity = float(event.detail.get("velocity", 0.7))
         if event.kind == "snap":
@@ -285,13 +287,20 @@ class CrystalsVoice(Voice):
     def _bent(self, touch: Touch) -> F64:
         """The modes' rotation at every step under a hand: bent, and its higher modes damped or let ring."""
         bend, timbre = touch.bend_cents[:-1, None], touch.timbre[:-1, None]
-        if np.ptp(bend) == 0.0 and np.ptp(timbre) == 0.0:
+        if (bend == bend[0]).all() and (timbre == timbre[0]).all():
+            held = float(bend[0, 0]), float(timbre[0, 0])
+            if held == self._bent_by:
+                return self._bent_rotation
             bend, timbre = bend[:1], timbre[:1]
+            self._bent_by = held
         # Every octave above the lowest mode rings up to 2.8 times shorter or longer.
         height = np.log2(np.maximum(self._modes_hz / self._modes_hz[0], 1.0))
         t60_s = self._modes_t60_s * 2.0 ** (np.minimum(height, 3.0) * 3.0 * (timbre - 0.5))
         frequency_hz = self._modes_hz * ratios(bend)
-        return np.stack(mode_coefficients(frequency_hz, t60_s, self._rate_hz), axis=1)
+        rotation = np.stack(mode_coefficients(frequency_hz, t60_s, self._rate_hz), axis=1)
+        if len(rotation) == 1:
+            self._bent_rotation = rotation
+        return rotation
 
     def _drawn(self, stroke: F64, span: Span, excitation: F32) -> None:
         """A bow, or a hand that presses: the lowest modes are fed at their own pitch."""

@@ -5,7 +5,9 @@ import math
 from pathlib import Path
 
 import mido
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from live import small
@@ -88,3 +90,27 @@ def test_a_render_writes_every_note_of_its_log(tmp_path: Path) -> None:
         assert abs(1200.0 * math.log2(hz / wanted_hz)) < 0.1
     assert markers == [(0.0, "one"), (8.0, "two")]
     assert main(["render", str(score), *words[2:4], "-o", str(tmp_path / "b.wav")]) == 2
+
+
+def test_a_midi_file_plays_a_scores_sounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    score = tmp_path / "still.toml"
+    score.write_text(
+        'format = 1\n[[scene]]\nname = "one"\nlength = 4\nsounds.crystals = { touch_hz = 0, theme_hz = 0 }\n'
+    )
+    write(
+        tmp_path / "a.mid", [Note(1.0, 0.5, 440.0, 100, "x"), Note(9.0, 1.0, 440.0, 100, "x")], [], 11.0, ""
+    )
+    words = ["render", str(score), "--midi", str(tmp_path / "a.mid"), "-o", str(tmp_path / "a.wav")]
+    assert main(words) == 0
+    assert "goes on for" in capsys.readouterr().err
+    audio, rate = soundfile.read(tmp_path / "a.wav")
+    assert len(audio) == 4 * rate
+    loud = np.flatnonzero(np.abs(audio).max(axis=1) > 1e-3)
+    assert 1.0 <= loud[0] / rate < 1.02
+    assert main(words) == 2
+    assert "exists already" in capsys.readouterr().err
+    (tmp_path / "b.mid").write_text("no music")
+    assert main([*words[:3], str(tmp_path / "b.mid"), "-o", str(tmp_path / "b.wav")]) != 0
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "b.mid" in error
