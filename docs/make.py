@@ -1,6 +1,6 @@
 """Makes the pages and pictures of this folder.
 
-    python docs/make.py               # a page a sound, from its declarations: docs/sounds/, docs/effects.md
+    python docs/make.py               # from the declarations: docs/sounds/, effects.md, controllers.md
     python docs/make.py --pictures    # also every picture: renders the dream once, in a minute or two
 
 The render stays in `renders/`, for `renders/preview.py` to cut its minute from.
@@ -35,6 +35,7 @@ from resonance.cli.progress import rendering
 from resonance.contract import MAX_STEPS
 from resonance.dsp import GRID_FRAMES
 from resonance.engine import Engine
+from resonance.inputs import learn, maps, osc, targets
 from resonance.outputs.file import Writer
 from resonance.score import Score, load
 from resonance.units import Parameter, parameters
@@ -60,7 +61,11 @@ def pages(score: Score) -> dict[Path, str]:
         name: [scene.name for scene in score.scenes if name in scene.sounds] for name in sounds.names()
     }
     told = {Path("sounds") / f"{name}.md": _page(name, scenes_of[name]) for name in scenes_of}
-    return told | {Path("sounds/README.md"): _index(scenes_of, score), Path("effects.md"): _effects()}
+    return told | {
+        Path("sounds/README.md"): _index(scenes_of, score),
+        Path("effects.md"): _effects(),
+        Path("controllers.md"): _controllers(),
+    }
 
 
 def _page(name: str, scenes: list[str]) -> str:
@@ -103,6 +108,57 @@ def _effects() -> str:
         doc = (sys.modules[patch.__module__].__doc__ or "").strip()
         parts += [f"## {name}", _stressed(doc), _table(name, patch)]
     return _joined(*parts)
+
+
+def _controllers() -> str:
+    """What a map can say, what the default one says, what is not learned, and what OSC is understood."""
+    keys: list[tuple[str, ...]] = [("key", "range", "default", "meaning")]
+    pads = keys.copy()
+    for rows, declared in ((keys, maps.CONTROL), (pads, maps.PAD)):
+        for name, parameter in declared.items():
+            key, _, span, default, meaning, _ = parameter_row("", name, parameter)
+            rows.append((f"`{key}`", span, default, meaning))
+    keys += [
+        ("`target`", "a name as below", "", "what it moves"),
+        ("`low`, `high`", "of the target", "its own; of a level from -48 dB", "the travel"),
+        ("`pickup`", "true, false", "true", "wait until the control is where its target is"),
+        ("`device`", "a text", "any", "a part of the port's name"),
+    ]
+    pads += [("`scene`", "a scene's name", "", "what it launches, in place of an `act`"), keys[-1]]
+    moved: list[tuple[str, ...]] = [("control", "moves", "from", "to")]
+    for control in maps.load().controls:
+        aim = control.target
+        unit = f" {aim.parameter.unit}" if aim.parameter.unit else ""
+        moved.append((f"CC {control.number}", f"`{aim.name}`", f"{aim.low:g}{unit}", f"{aim.high:g}{unit}"))
+    arc: list[tuple[str, ...]] = [("target", "range", "meaning")]
+    for name, parameter in targets.arc().items():
+        arc.append((f"`{name}`", parameter.expected().removeprefix("between "), parameter.meaning))
+    refused: list[tuple[str, ...]] = [("controller", "why")]
+    refused += [(str(number), f"it {why}") for number, why in learn.REFUSED.items()]
+    return _joined(
+        "# Controllers",
+        "How they are played: [perform](perform.md).",
+        "## The map that comes along",
+        f"Keys play `{maps.load().sound}`, channel 10 the `{maps.load().sounds[9]}`.",
+        _rows(moved),
+        "## A `[[control]]` of a map",
+        _rows(keys),
+        "Exactly one of `cc`, `cc14` and `nrpn` names the control.",
+        "## A `[[pad]]` of a map",
+        _rows(pads),
+        "Exactly one of `note`, `program` and `cc` names the pad.",
+        "## Targets",
+        "The arc and the heart, and every parameter that follows curves: as `fog.density`, `drone.glow`,\n"
+        "each in its own table of [the effects](effects.md) and of [the sounds](sounds/README.md).",
+        _rows(arc),
+        "## What is not learned",
+        _rows(refused),
+        "## OSC",
+        _rows([("address and arguments", "what it does"), *((f"`{a}`", said) for a, said in osc.ADDRESSES)]),
+        "Ints, floats and doubles are taken alike; values beyond a range are held at its end. Answers, and\n"
+        "what `/listen` sends:",
+        _rows([("address", "what it tells"), *((f"`{a}`", said) for a, said in osc.ANSWERS)]),
+    )
 
 
 def _stressed(doc: str) -> str:

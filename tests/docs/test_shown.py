@@ -14,6 +14,8 @@ import resonance
 from resonance.cli import _parser, main
 from resonance.cli.plan import plan
 from resonance.engine import Engine
+from resonance.inputs import maps
+from resonance.outputs import notes
 from resonance.score import load
 from resonance.units import level_from_db
 
@@ -40,7 +42,8 @@ def commands() -> list[tuple[str, str]]:
 
 
 def whole_scores() -> list[str]:
-    return [text for page in PAGES for text in shown(page, "toml") if text.startswith("format = 1")]
+    texts = [text for page in PAGES for text in shown(page, "toml") if text.startswith("format = 1")]
+    return [text for text in texts if "[[control]]" not in text]
 
 
 @pytest.fixture
@@ -49,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tone = np.sin(np.arange(24_000) * 0.05)[:, None].astype(np.float32) * 0.3
     for name in ("laugh.wav", "rain.flac"):
         resonance.write(tmp_path / name, tone, 48_000)
+    notes.write(tmp_path / "song.mid", [notes.Note(0.2, 0.5, 440.0, 90, "keys")], [], 1.0, "a song")
     bell = shown(DOCS / "sound.md", "python")[0]
     for name in ("bell.py", "my_sound.py"):
         (tmp_path / name).write_text(bell)
@@ -89,6 +93,10 @@ def test_every_score_validates(folder: Path) -> None:
     for page in PAGES:
         for text in shown(page, "toml"):
             score = folder / "shown.toml"
+            if "[[control]]" in text:
+                score.write_text(text)
+                assert maps.load(score).controls, f"{page.name}: {text}"
+                continue
             if "[[job]]" in text:
                 score.write_text(text)
                 assert plan(score, False), f"{page.name}: {text}"
