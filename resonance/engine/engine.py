@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -364,29 +364,30 @@ class Engine:
 
     def blocks(self, steps: int = MAX_STEPS) -> Iterator[Block]:
         """The whole piece, block by block, until its mix is complete."""
-        for block in self.unlimited_blocks(self.frames + self.latency_frames, steps):
-            yield self._limited(block)
+        return self._several(
+            self.frames + self.latency_frames, steps, lambda p: self._limited(self._mixed(p))
+        )
 
     def unlimited_blocks(self, end: int, steps: int = MAX_STEPS) -> Iterator[Block]:
         """What `unlimited` gives, block by block, until frame `end` is there."""
+        return self._several(end, steps, self._mixed)
+
+    def _several(self, end: int, steps: int, mixed: Callable[[Played], Block]) -> Iterator[Block]:
+        """Block by block until frame `end`; with several workers one is mixed while the next is played."""
         if not self._crew.is_several:
             while self.frame < end:
-                yield self.unlimited(steps)
+                yield mixed(self._played(steps))
             return
-        # While the sounds of a block are played, the block before it is mixed: neither waits for the other.
         played = self._kept(self._played(steps)) if self.frame < end else None
         while played is not None:
-            mixed: list[Block] = []
-            mixing = {"mix": partial(self._mix_into, mixed, played)}
+            blocks: list[Block] = []
+            mixing = {"mix": partial(lambda last, into: into.append(mixed(last)), played, blocks)}
             if self.frame < end:
                 played = self._kept(self._played(steps, mixing))
             else:
                 self._crew.each(mixing)
                 played = None
-            yield mixed[0]
-
-    def _mix_into(self, blocks: list[Block], played: Played) -> None:
-        blocks.append(self._mixed(played))
+            yield blocks[0]
 
     def _kept(self, played: Played) -> Played:
         """With copies of what the sounds would overwrite while it is being mixed."""
