@@ -291,11 +291,11 @@ class _Files:
         two_passes = job.loops or job.lufs is not None
         asides: dict[str, Aside] = {}
         with ExitStack() as stack:
-            mix = stack.enter_context(self._writer(job.output, job.subtype, two_passes))
-            mix.markers.extend(
+            markers = [
                 (round(scene["start"] * self._rate_hz), str(scene["name"]))
                 for scene in _scenes(self._engine, window)
-            )
+            ]
+            mix = stack.enter_context(self._writer(job.output, job.subtype, two_passes, markers))
             stems: dict[str, Writer] = {}
             if job.stems is not None:
                 names = [*self._engine.heard, "space", "premaster"]
@@ -348,7 +348,13 @@ class _Files:
             aside.discard()
         return meter
 
-    def _writer(self, path: Path | None, subtype: str | None, again: bool) -> Writer:
+    def _writer(
+        self,
+        path: Path | None,
+        subtype: str | None,
+        again: bool,
+        markers: Sequence[tuple[int, str]] = (),
+    ) -> Writer:
         """A file; one that is written `again`, from what was laid aside, grows under a name beside that."""
         job = self._job
         return Writer(
@@ -357,6 +363,7 @@ class _Files:
             2,
             subtype,
             tags=self._tags,
+            markers=markers,
             loop=(0, self._window.last - self._window.first) if job.loops else None,
             force=job.force,
             resume=job.resume and not again,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ import numpy as np
 
 import resonance
 from resonance.dsp import F32
-from resonance.outputs import wav
+from resonance.outputs import id3, wav
+from resonance.outputs.id3 import Behind
 from resonance.outputs.quantise import Quantiser
 
 BLOCK_FRAMES = 65536
@@ -111,7 +112,8 @@ class Writer:
 
     `path` may also be a binary stream, such as `sys.stdout.buffer`: it gets a WAV of unknown length, without
     tags and markers, and stays open. `markers` are (frame, label), `loop` is (first frame, frame after the
-    last); only WAV files hold either. Both, and `tags`, may be changed until `close`. `subtype` None means
+    last). WAV files hold all of that, and it may be changed until `close`; MP3 files have markers as
+    chapters, other formats only the tags. `subtype` None means
     the format's default; lossy formats have none to choose and ignore it. `riff_bytes` is where a WAV
     becomes an RF64.
 
@@ -176,9 +178,11 @@ class Writer:
             else:
                 self._owned.close()
                 self._owned = None
-                self._encoder = _LibraryFile(
-                    self.part, self._rate_hz, channels, file_format, subtype, dither_seed, self.tags
-                )
+                form = (self._rate_hz, channels, file_format, subtype, dither_seed)
+                if ending == "mp3":
+                    self._encoder = _Mp3File(self.part, *form, self.tags, self.markers)
+                else:
+                    self._encoder = _LibraryFile(self.part, *form, self.tags)
 
     @property
     def frames(self) -> int:
@@ -275,11 +279,11 @@ class Writer:
 
 
 class _LibraryFile:
-    """A file written by libsndfile: everything but WAV."""
+    """A file written by libsndfile: everything but WAV. What it writes to is a path, or a file."""
 
     def __init__(
         self,
-        part: Path,
+        part: Path | Behind,
         rate_hz: int,
         channels: int,
         file_format: Format,
@@ -290,13 +294,14 @@ class _LibraryFile:
         import soundfile
 
         self.frames = 0
+        self._rate_hz = rate_hz
         self._library_errors: type[Exception] = soundfile.LibsndfileError
         bits = wav.SUBTYPES.get(subtype)
         self._quantiser = Quantiser(bits, dither_seed) if bits else None
         self._file = soundfile.SoundFile(
             part, "w", rate_hz, channels, format=file_format.container, subtype=subtype
         )
-        info = _info(tags)
+        info = _info(tags) if tags else {}
         for attribute, name in (("title", "INAM"), ("software", "ISFT"), ("comment", "ICMT")):
             if name in info:
                 setattr(self._file, attribute, info[name])
@@ -322,6 +327,44 @@ class _LibraryFile:
 
     def leave(self) -> None:
         self._file.close()
+
+
+class _Mp3File(_LibraryFile):
+    """An MP3 behind a tag of our own, with chapters; the last one's end is told when it is known."""
+
+    def __init__(
+        self,
+        part: Path,
+        rate_hz: int,
+        channels: int,
+        file_format: Format,
+        subtype: str,
+        dither_seed: int,
+        tags: Mapping[str, str | int],
+        markers: Sequence[tuple[int, str]],
+    ) -> None:
+        self._stream = part.open("w+b", buffering=0)
+        self._texts = _info(tags)
+        self._chapters = [(frame / rate_hz, label) for frame, label in markers]
+        self._stream.write(id3.tag(self._texts, self._chapters, 0.0))
+        self._behind = Behind(self._stream)
+        super().__init__(self._behind, rate_hz, channels, file_format, subtype, dither_seed, {})
+
+    def write(self, block: F32) -> None:
+        try:
+            super().write(block)
+        finally:
+            if self._behind.refused is not None:
+                raise self._behind.refused
+
+    def finish(self, chunks: bytes = b"") -> None:
+        super().finish(chunks)
+        self._stream.seek(0)
+        self._stream.write(id3.tag(self._texts, self._chapters, self.frames / self._rate_hz))
+        self._stream.close()
+
+    def leave(self) -> None:
+        self.finish()
 
 
 def part_of(path: Path) -> Path:

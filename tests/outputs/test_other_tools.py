@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from resonance.cli import main
-from resonance.outputs.file import FORMATS, Writer
+from resonance.outputs.file import FORMATS, Writer, write
 
 SCORE = """format = 1
 title = "Small"
@@ -69,16 +69,28 @@ def test_ffprobe_reads_length_and_tags(folder: Path, ending: str) -> None:
     tags = {name.lower(): text for name, text in tags.items()}
     assert tags["title"] == "Small"
     assert tags["comment"].startswith("seed=5; score=small; score digest=")
-    if ending != "mp3":
-        assert "resonance " in " ".join(tags.values())
+    said = [*found["format"].get("tags", {}).values(), *stream.get("tags", {}).values()]
+    assert any(text.startswith("resonance ") for text in said)
 
 
 @needs("ffprobe")
-def test_ffprobe_reads_scenes_as_chapters(folder: Path) -> None:
+@pytest.mark.parametrize("ending", ["wav", "mp3"])
+def test_ffprobe_reads_scenes_as_chapters(folder: Path, ending: str) -> None:
     chapters = [
-        (each["tags"]["title"], float(each["start_time"])) for each in probed(folder / "a.wav")["chapters"]
+        (each["tags"]["title"], float(each["start_time"]), float(each["end_time"]))
+        for each in probed(folder / f"a.{ending}")["chapters"]
     ]
-    assert chapters == [("one", 0.0), ("two", 1.5)]
+    assert chapters == [("one", 0.0, 1.5), ("two", 1.5, 2.5)]
+
+
+@needs("ffprobe")
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_title_in_any_alphabet(tmp_path: Path, ending: str) -> None:
+    tone = np.sin(np.arange(48_000) * 0.05)[:, None].astype(np.float32)
+    write(tmp_path / f"a.{ending}", tone, 48_000, tags={"title": "Träume, 夢"})
+    found = probed(tmp_path / f"a.{ending}")
+    tags = {**found["format"].get("tags", {}), **found["streams"][0].get("tags", {})}
+    assert {name.lower(): text for name, text in tags.items()}["title"] == "Träume, 夢"
 
 
 @needs("sox")
