@@ -244,7 +244,7 @@ def again() -> None:
 def batch(count: int) -> bool:
     """Short renders over a local cluster, one worker killed half-way: all there, and each as by itself."""
     Path("jobs.toml").write_text(
-        f'[[job]]\nscore = "hum"\nduration = "1m"\noutput = "n.wav"\nseeds = "1..{count}"\n'
+        f'[[job]]\nscore = "hum"\nonly = ["drone"]\nduration = "1m"\noutput = "n.wav"\nseeds = "1..{count}"\n'
     )
     planned = plan(Path("jobs.toml"), False)
     made: dict[str, str] = {}
@@ -262,7 +262,9 @@ def batch(count: int) -> bool:
             made[str(each.path)] = "" if isinstance(found, Exception) else found["sha256"][str(each.path)]
     alone = {}
     for each in planned:
-        rendered("hum", "--duration", "1m", "--seed", str(each.job().seed), "-o", "alone.wav")
+        rendered(
+            "hum", "--only", "drone", "--duration", "1m", "--seed", str(each.job().seed), "-o", "alone.wav"
+        )
         alone[str(each.path)] = sha256(Path("alone.wav"))
     equal = sum(made.get(path) == digest == sha256(Path(path)) for path, digest in alone.items())
     left = len(list(Path().glob("*.part")))
