@@ -23,7 +23,7 @@ def tag(info: Mapping[str, str], chapters: Sequence[tuple[float, str]], end_s: f
     frames = b"".join(_frame(_FRAMES[name], _text(text)) for name, text in info.items() if name in _FRAMES)
     if "ICMT" in info:
         frames += _frame(b"COMM", _UTF8 + b"eng\0" + info["ICMT"].encode())
-    ends_s = [begin_s for begin_s, _ in chapters[1:]] + [end_s]
+    ends_s = [*(begin_s for begin_s, _ in chapters), end_s][1:]
     for number, ((begin_s, title), until_s) in enumerate(zip(chapters, ends_s, strict=True)):
         span = struct.pack(">II", round(begin_s * 1000.0), round(max(begin_s, until_s) * 1000.0))
         frames += _frame(b"CHAP", b"scene%d\0" % number + span + _NOWHERE + _frame(b"TIT2", _text(title)))
