@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 from typing import Any
+
+_SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[A-Za-z~]|O.|)")
 
 
 class Keys:
@@ -36,4 +39,4 @@ class Keys:
         if self._before is None or not select.select([sys.stdin], [], [], 0.0)[0]:
             return []
         text = os.read(sys.stdin.fileno(), 64).decode(errors="ignore")
-        return [] if text.startswith("\x1b") else list(text)
+        return list(_SEQUENCE.sub("", text))

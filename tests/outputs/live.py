@@ -85,7 +85,7 @@ class Program:
             found[:] = [match for line in list(self.lines) if (match := re.search(pattern, line))]
             return len(found) >= times
 
-        wait_until(lambda: there() or self.running.poll() is not None, f"{pattern!r} in {self.lines}")
+        wait_until(lambda: there() or self.running.poll() is not None, lambda: f"{pattern!r} in {self.lines}")
         if not there():
             self._reader.join(5)
         assert there(), f"{pattern!r} was never said, but {self.lines}"
@@ -120,8 +120,8 @@ class Program:
         return found
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
+def wait_until(true: Callable[[], bool], what: Callable[[], str], seconds: float = PATIENCE_S) -> None:
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
+        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what()}"
         time.sleep(0.05)

@@ -11,6 +11,7 @@ from live import Program, small
 from servers import Servers, heard, need_servers
 
 import resonance
+from resonance.analysis.loudness import Meter
 from resonance.dsp.dynamics import limiter_latency
 
 MINUS_30_DB = 10.0 ** (-30.0 / 20.0)
@@ -63,3 +64,20 @@ def test_what_is_heard_is_what_is_rendered(servers: Servers, tmp_path: Path) -> 
     assert np.abs(audio[:SOFT] - expected).max() < 1e-4
     assert np.abs(audio[: int(0.05 * 48_000)]).max() < MINUS_30_DB
     assert np.abs(audio[-1]).max() < 1e-3, "it ends in a fade"
+
+
+def test_it_comes_to_rest_when_it_is_told_to(servers: Servers, tmp_path: Path) -> None:
+    """To the second by what was heard, and the end of the piece is the end of the program."""
+    call = ("play", small(tmp_path), "--device", "jack_thru", "--sleep", "5", "--volume", "12")
+    with servers.recording("jack_thru") as recorded:
+        with Program(*call, env=servers.env, folder=tmp_path) as playing:
+            playing.says("one")
+            assert playing.ends() == 0
+        time.sleep(0.3)
+    audio = heard(recorded)
+    assert len(audio) / 48_000 == pytest.approx(5.0, abs=1.0)
+    loudest = [np.abs(part).max() for part in np.array_split(audio, 10)]
+    assert loudest[-1] < 0.1 * max(loudest)
+    meter = Meter(48_000)
+    meter.add(audio)
+    assert meter.true_peak_dbtp <= -1.0

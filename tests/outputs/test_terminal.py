@@ -15,6 +15,8 @@ import pytest
 from live import PROGRAM, Program, small, wait_until
 from servers import Servers, need_servers
 
+from resonance.engine.takes import read
+
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
@@ -25,12 +27,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     pair.close()
 
 
+_SEEN_BYTES = 20_000  # some ten pictures
+
+
 class Terminal:
-    """A terminal of 100 by 40 characters with a program in it."""
+    """A terminal of 240 by 40 characters with a program in it."""
 
     def __init__(self, *words: str | Path, env: dict[str, str], folder: Path) -> None:
         self._ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (40, 120))
+        termios.tcsetwinsize(theirs, (40, 240))
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
         self._written = b""
@@ -39,7 +44,8 @@ class Terminal:
             stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
             env={**env, "TERM": "xterm-256color", "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         while True:
@@ -47,7 +53,7 @@ class Terminal:
                 written = os.read(self._ours, 65536)
             except OSError:
                 return
-            self._written += written
+            self._written = (self._written + written)[-_SEEN_BYTES:]
 
     @property
     def text(self) -> str:
@@ -60,17 +66,22 @@ class Terminal:
         os.write(self._ours, key.encode())
 
     def shows(self, pattern: str) -> None:
-        wait_until(lambda: re.search(pattern, self.text) is not None, f"{pattern!r} in {self.text[-3000:]}")
+        wait_until(lambda: re.search(pattern, self.text) is not None, lambda: f"{pattern!r} in {self.text}")
 
     def restored(self) -> bool:
         return termios.tcgetattr(self._theirs)[3] == self.before[3]
 
-    def close(self) -> None:
+    def end(self) -> None:
         if self.running.poll() is None:
             os.killpg(self.running.pid, signal.SIGKILL)
             self.running.wait()
-        os.close(self._ours)
+
+    def close(self) -> None:
+        self.end()
         os.close(self._theirs)
+        # Its reader ends with the other side, and only then may the number be another's.
+        self._reader.join(5)
+        os.close(self._ours)
 
 
 @pytest.fixture
@@ -99,9 +110,34 @@ def test_the_view_says_why_and_keys_do_what_they_say(terminal: Terminal) -> None
     terminal.shows(r"volume -2 dB")
     terminal.press("n")
     terminal.shows(r"one +two {5}")
+    terminal.press("k")
+    terminal.shows(r"kept .*/takes/small-5-\d+-\d+\.take")
     terminal.press("q")
     assert terminal.running.wait(20) == 0
     assert terminal.restored()
+
+
+def test_a_disk_that_is_full_keeps_nothing_half(terminal: Terminal, tmp_path: Path) -> None:
+    """A small disk, filled; the piece goes on, and what is kept after some was freed is whole."""
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(takes)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can make a disk small enough")
+    try:
+        (takes / "full").write_bytes(bytes(16_384))
+        terminal.shows(r"jack_thru")
+        terminal.press("k")
+        terminal.shows(r"not kept: .*No space left on device; the piece goes on")
+        assert [path.name for path in takes.iterdir()] == ["full"]
+        (takes / "full").unlink()
+        terminal.press("k")
+        terminal.shows(r"kept .*\.take")
+        (kept,) = takes.iterdir()
+        assert read(kept).duration > 0.5
+    finally:
+        terminal.end()
+        subprocess.run(["umount", str(takes)], check=True)
 
 
 def test_a_score_that_is_saved_is_followed_and_one_with_a_mistake_is_not(

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.commands import Command
 from resonance.engine.history import Opening
 from resonance.engine.performance import Performance, View
+from resonance.engine.takes import Recorder, Take
 from resonance.outputs.speakers.desk import Desk
 from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.rehearsal import rehearse
@@ -41,6 +43,7 @@ FOLLOW_S = 1.0
 _MOST_FRAMES = 4096
 _HAND_FRAMES = 192
 """How long a hand's word may take to come here, so that all are heard equally late: 4 ms."""
+_LAST_S = 0.5  # for the end of a take to be written
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
 
@@ -116,6 +119,7 @@ class Sound:
         with compilation(lambda name, number, total: self.tell("compiling", name, number, total)):
             rehearse(score, lambda line: self.tell("said", line))
         self._performance = performance_of(piece, score)
+        self._recorder = self._recording()
         self._desk = Desk(self._performance.rate, self._performance.rate)
         self._moments = Moments(self._performance.rate)
         gc.collect()
@@ -136,6 +140,8 @@ class Sound:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 self._requests.put(pickle.load(sys.stdin.buffer))
+        self._requests.put(("end",))
+        time.sleep(_LAST_S)
         os._exit(0)
 
     def play(self) -> None:
@@ -236,6 +242,10 @@ class Sound:
                 self._alone_since = what[0]
             case "open":
                 self._open(float(what[0]))
+            case "keep":
+                self._keep(Path(what[0]))
+            case "end":
+                self._end()
             case "follow":
                 asked = (what[0], self._performance, self._performance.here())
                 threading.Thread(target=self._follow, args=asked, daemon=True).start()
@@ -263,6 +273,41 @@ class Sound:
         self._ring.header[Header.REFILL] = refill(self._cushion)
         self._announced = False
 
+    def _keep(self, path: Path) -> None:
+        """Has the last half hour written, which is no work for the thread that renders."""
+        try:
+            take = self._performance.keep()
+        except ValueError as error:
+            self.tell("kept", str(path), str(error))
+        else:
+            threading.Thread(target=self._keep_safe, args=(take, path), daemon=True).start()
+
+    def _keep_safe(self, take: Take, path: Path) -> None:
+        try:
+            take.write(path)
+        except OSError as error:
+            self.tell("kept", str(path), error.strerror or str(error))
+        else:
+            self.tell("kept", str(path), None)
+
+    def _recording(self) -> Recorder | None:
+        """What writes the performance down, where that was asked for; a second one into a file beside."""
+        if self._piece.record is None:
+            return None
+        wanted = Path(self._piece.record)
+        path, number = wanted, 1
+        while path.exists():
+            number += 1
+            path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        if number > 1:
+            self.tell("said", f"what is played from here on is recorded in {path}")
+        return Recorder(path, self._performance)
+
+    def _end(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
+        os._exit(0)
+
     def _follow(self, score: str, before: Performance, here: Opening) -> None:
         """Makes the score as it is now, catches up with the one that sounds, and hands over."""
         try:
@@ -279,6 +324,9 @@ class Sound:
     def _take_over(self, new: Performance) -> None:
         new.render(max(0, self._performance.frame - new.frame))
         self._fading, self._performance, self._faded = self._performance, new, 0
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = self._recording()
         self.tell("said", "the score was saved: the sound follows it")
 
 

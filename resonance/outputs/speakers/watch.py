@@ -21,6 +21,7 @@ HUNG_S = 3.0
 SLEPT_S = 2.0
 """A round this late means that the machine slept: nobody else is to be blamed for what stood still."""
 LATE_TOLD_S = 60.0
+_LEAVING_S = 1.0
 _MOST_RESTARTS = 3  # a minute: a piece that cannot live any longer is no fault from outside
 
 
@@ -153,7 +154,7 @@ class Speakers:
     def stop(self) -> None:
         """Fades out shortly, and ends both processes."""
         self._outlet.leave()
-        self._sound.leave()
+        self._sound.leave(_LEAVING_S)
 
     # What may go wrong.
 
