@@ -229,6 +229,9 @@ def add_perform(perform: argparse.ArgumentParser) -> None:
         help="an input port, or a part of its name (repeatable); default: all, as they come and go",
     )  # fmt: skip
     perform.add_argument("--midi-clock", action="store_true", help="the heart follows an incoming MIDI clock")
+    perform.add_argument(
+        "--midi-clock-out", metavar="NAME", help="send the heart's beat as a MIDI clock to this output port"
+    )
     perform.add_argument("--map", metavar="FILE.toml", help="which control moves what; default: as learned")
     perform.add_argument(
         "--learn", action="store_true", help="type a target, move a control: saved to the map"

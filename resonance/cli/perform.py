@@ -18,9 +18,10 @@ from resonance.cli import CallError
 from resonance.cli.play import listen
 from resonance.engine.commands import Command
 from resonance.inputs import maps, osc
+from resonance.inputs.clock import ClockOut
 from resonance.inputs.learn import Learner
 from resonance.inputs.player import Player
-from resonance.inputs.ports import Inputs, MidiError
+from resonance.inputs.ports import Inputs, MidiError, Output
 from resonance.inputs.targets import targets_of
 from resonance.outputs.speakers.watch import Speakers
 from resonance.score import Score
@@ -87,9 +88,16 @@ def _hands(
         with lock:
             do(player.gone(device))
 
+    ticks = ClockOut()
+    clock_out = Output(arguments.midi_clock_out, tell) if arguments.midi_clock_out else None
+
     def rest(now_s: float) -> None:
         with lock:
             do(player.rest(now_s))
+        if clock_out is not None and speakers.sounding is not None:
+            ticks.follow(_next_beat_s(speakers), 60.0 / speakers.sounding.view.bpm)
+            for message in ticks.due(now_s):
+                clock_out.send(message)
 
     def done(command: Command) -> None:
         with lock:
@@ -120,6 +128,14 @@ def _hands(
         if learner is not None:
             stack.enter_context(_typing(learner, lock, tell))
         yield
+
+
+def _next_beat_s(speakers: Speakers) -> float:
+    """When the heart's next beat is heard, by `time.monotonic`."""
+    sounding = speakers.sounding
+    assert sounding is not None
+    ahead_s = sounding.view.next_beat_s - sounding.frame / sounding.rate_hz
+    return sounding.at_s + speakers.latency_s + ahead_s
 
 
 def _state(speakers: Speakers) -> dict[str, list[Any]]:

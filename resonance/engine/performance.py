@@ -100,6 +100,7 @@ class View:
     energy: float
     tension: float
     bpm: float
+    next_beat_s: float
     levels_db: Mapping[str, float]
     events: tuple[Shown, ...]
     latency_s: float
@@ -559,6 +560,7 @@ class Performance:
                 name: 20.0 * math.log10(max(1e-6, *(peak[name] for peak in peaks))) for name in peaks[0]
             },
             events=tuple(self._recent),
+            next_beat_s=(leg.opening.step + engine.next_beat()[0]) * GRID_FRAMES / self.rate,
             latency_s=self.delay_frames / self.rate,
             **values,
         )

@@ -138,22 +138,38 @@ class Taps:
 
 
 class ClockOut:
-    """The heart's beats as a clock for others: when each of its ticks is due."""
+    """The heart's beats as a clock for others: 24 ticks from each to the next, the first of them on it."""
 
     def __init__(self) -> None:
-        self._beat_s: float | None = None
+        self._beats: deque[float] = deque()
         self._interval_s = 1.0
-        self._sent = TICKS
+        self._ticks: int | None = None  # sent since the first of the beats that are kept
 
-    def beat(self, time_s: float, interval_s: float) -> None:
-        """A beat of the heart comes at `time_s`, and the next one `interval_s` after it."""
-        # Ticks that are still due of the beat before would come late: they go with the new beat's first.
-        self._beat_s, self._interval_s, self._sent = time_s, max(interval_s, 0.05), 0
+    def follow(self, next_s: float, interval_s: float) -> None:
+        """The heart beats next at `next_s`, or does so now instead; `interval_s` is how fast it is."""
+        self._interval_s = max(interval_s, 0.05)
+        if self._beats and next_s - self._beats[-1] <= 0.5 * self._interval_s:
+            self._beats.pop()
+        self._beats.append(next_s)
 
     def due(self, now_s: float) -> Iterator[bytes]:
-        """The messages that are due by now; a start goes before the very first tick."""
-        if self._beat_s is None:
-            return
-        while self._sent < TICKS and self._beat_s + self._sent * self._interval_s / TICKS <= now_s:
-            self._sent += 1
+        """The messages that are due by now, a beat's at most; a start goes before the very first tick."""
+        if self._beats and self._ticks is None and self._beats[0] <= now_s:
+            self._ticks = 0
+            yield bytes((midi.START,))
+        for _ in range(TICKS):
+            if self._ticks is None or self._tick_s() > now_s:
+                return
             yield bytes((midi.CLOCK,))
+            self._ticks += 1
+            # Until the next beat is known the last one's pace goes on.
+            if self._ticks >= TICKS and len(self._beats) > 1:
+                self._beats.popleft()
+                self._ticks -= TICKS
+
+    def _tick_s(self) -> float:
+        """When the next tick is due: evenly between the beats that are known."""
+        assert self._ticks is not None
+        first = self._beats[0]
+        after = self._beats[1] if len(self._beats) > 1 else first + self._interval_s
+        return first + (after - first) * self._ticks / TICKS

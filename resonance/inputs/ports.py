@@ -199,6 +199,49 @@ class Inputs:
             self._heard(device, at_s, data)
 
 
+class Output:
+    """An output port by a part of its name: opened when it is there, and found again when it was gone."""
+
+    def __init__(self, wanted: str, tell: Callable[[str], None]) -> None:
+        self._library = _library()
+        self._wanted = wanted.lower()
+        self._tell = tell
+        self._open: Any = None
+        self._name = ""
+        self._system: Any = None
+        self._looked_s = -LOOK_S
+
+    def send(self, message: bytes) -> None:
+        """Sends a message, if anybody is there to take it."""
+        self._look(time.monotonic())
+        if self._open is not None:
+            self._open.send_raw(*message)
+
+    def _look(self, now_s: float) -> None:
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
+        if self._open is not None:
+            if self._name in self._there(self._system):
+                return
+            self._open = None
+            self._tell(f"MIDI clock: {label(self._name)} has gone")
+        for system in _systems(self._library):
+            for number, name in enumerate(self._there(system)):
+                if self._wanted in name.lower() and not name.startswith(CLIENT):
+                    self._open = self._library.MidiOut(CLIENT, api=system)
+                    self._open.open_port(number)
+                    self._name, self._system = name, system
+                    self._tell(f"MIDI clock: to {label(name)}")
+                    return
+
+    def _there(self, system: Any) -> list[str]:
+        try:
+            return list(self._library.MidiOut(f"{CLIENT} look", api=system).ports)
+        except Exception:  # no server of this system
+            return []
+
+
 def names() -> tuple[list[str], list[str]]:
     """The input and output ports there are; raises MidiError where MIDI cannot be used."""
     library = _library()

@@ -1,7 +1,5 @@
 """A clock from outside leads the heart: through jitter, through new tempi, and into silence."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -123,11 +121,38 @@ def test_taps_make_a_tempo() -> None:
 
 
 def test_the_heart_is_a_clock_for_others() -> None:
-    clock = ClockOut()
+    clock, ahead_s = ClockOut(), 0.15
     assert list(clock.due(5.0)) == []
-    beats = [0.0, 1.0, 2.1, 3.0, 3.9]
-    for beat, after in itertools.pairwise([*beats, 4.8]):
-        clock.beat(beat, after - beat)
-        sent = [t for t in np.arange(beat, after, 0.001) for _ in clock.due(t)]
-        assert len(sent) == TICKS
-        assert np.ptp(np.diff(sent)) <= 0.0021
+    beats = np.cumsum([1.0, 1.03, 0.98, 1.05, 0.95, 0.9, 0.85, 0.8, 0.8, 0.8])
+    sent: list[tuple[float, bytes]] = []
+    told_s = 0.0
+    for now_s in np.arange(0.0, beats[-2], 0.001):
+        if now_s >= told_s:
+            told_s += 0.1
+            # What plays is ahead of what is heard: the beat after the next is known in time.
+            place = int(np.searchsorted(beats, now_s + ahead_s, "right"))
+            clock.follow(float(beats[place]), float(beats[place] - beats[max(place - 1, 0)]))
+        sent += [(float(now_s), message) for message in clock.due(float(now_s))]
+    assert sent[0][1] == bytes((START,))
+    ticks_s = np.array([at for at, message in sent if message == bytes((CLOCK,))])
+    # Every beat has its tick, and the ticks between two lie evenly.
+    for number, beat in enumerate(beats[:-2]):
+        assert ticks_s[TICKS * number] == pytest.approx(beat, abs=0.002)
+        gaps = np.diff(ticks_s[TICKS * number : TICKS * (number + 1)])
+        assert np.ptp(gaps) <= 0.003
+
+
+def test_a_beat_that_is_moved_before_it_is_heard_is_one_beat() -> None:
+    clock = ClockOut()
+    for next_s in (1.0, 1.02, 0.98):
+        clock.follow(next_s, 1.0)
+    clock.follow(2.0, 1.0)
+    told = [message for now_s in np.arange(0.9, 1.97, 0.001) for message in clock.due(float(now_s))]
+    assert told == [bytes((START,)), *[bytes((CLOCK,))] * TICKS]
+
+
+def test_a_clock_that_is_late_sends_a_beat_at_a_time() -> None:
+    clock = ClockOut()
+    for next_s in (1.0, 2.0, 3.0, 4.0):
+        clock.follow(next_s, 1.0)
+    assert len(list(clock.due(3.9))) == 1 + TICKS

@@ -82,6 +82,8 @@ class Sounding:
     cushion_frames: int
     ended: bool
     messages: tuple[str, ...] = field(default=())
+    at_s: float = 0.0
+    """When this was so, by `time.monotonic`."""
 
 
 def performance_of(piece: Piece, score: Score) -> Performance:
@@ -225,6 +227,7 @@ class Sound:
                 self._cushion,
                 performance.ended,
                 said,
+                time.monotonic(),
             ),
         )
         self._peaks[:] = 0.0
