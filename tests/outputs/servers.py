@@ -7,6 +7,7 @@ arrives however busy the machine is; `virt` is a PulseAudio sink that plays in r
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -66,14 +67,25 @@ def _free_name() -> tuple[TextIO, str]:
     A server that is killed stays in JACK's list of eight, until another of its name is started.
     """
     for number in range(4):
-        place = (Path(tempfile.gettempdir()) / f"resonance-jack-{number}.lock").open("w")
+        place = (Path(tempfile.gettempdir()) / f"resonance-jack-{number}.lock").open("a+")
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             place.close()
         else:
+            _end_what_was_left(place)
             return place, f"resonance-{number}"
     raise RuntimeError("four pairs of servers are running already")
+
+
+def _end_what_was_left(place: TextIO) -> None:
+    """Ends the servers of tests that were killed: their names are ours now."""
+    place.seek(0)
+    for line in place.read().split():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{line}/comm").read_text().strip() in _PROGRAMS:
+                os.kill(int(line), signal.SIGKILL)
+    place.truncate(0)
 
 
 class Servers:
@@ -176,6 +188,8 @@ class Servers:
                 [name, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**self.env, **home},
                 start_new_session=True,
             )  # fmt: skip
+        self._place.write(f"{self._running[name].pid}\n")
+        self._place.flush()
 
     def _answers(self, *call: str) -> None:
         """Waits until a command succeeds; where more than one word, until it names the last."""
