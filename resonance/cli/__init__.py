@@ -21,6 +21,10 @@ class CallError(Exception):
     """A call that cannot be meant; the text says what to call instead."""
 
 
+class Failure(Exception):
+    """What failed while running, and is nobody's mistake; the text says what."""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise CallError(f"{message} (see: {self.prog} --help)")
@@ -84,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     options.add_play(perform)
     options.add_perform(perform)
     allow_code(perform)
+    verify = command(
+        "verify",
+        "takes",
+        "render a take and compare it with what was heard",
+        "resonance verify takes/night.take night.wav",
+    )
+    options.add_verify(verify)
+    allow_code(verify)
     command("devices", "devices", "list audio outputs and MIDI ports, defaults marked", "resonance devices")
 
     presets = command("presets", "look", "list the presets: name, length, what it is", "resonance presets")
@@ -128,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(run(arguments))
     except CallError as error:
         return _failed(str(error), 2)
+    except Failure as error:
+        return _failed(str(error), 1)
     except KeyboardInterrupt as error:
         return _failed(str(error) or "interrupted", 130)
     except BrokenPipeError:

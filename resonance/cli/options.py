@@ -116,6 +116,7 @@ def add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("--without", type=names, default=[], metavar="NAMES", help="these are not heard")
     render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
     render.add_argument("--midi", metavar="FILE.mid", help="a MIDI file plays the score's sounds with it")
+    render.add_argument("--take", metavar="FILE.take", help="what was played in a take, instead of a score")
     render.add_argument(
         "--midi-out", metavar="FILE.mid", help="also the notes and hits as a MIDI file, scenes as markers"
     )
@@ -125,6 +126,17 @@ def add_render(render: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on from what an interrupted render left as .part"
     )
     render.add_argument("--force", action="store_true", help="overwrite existing files")
+
+
+def add_verify(verify: argparse.ArgumentParser) -> None:
+    """What `resonance verify` can be asked."""
+    verify.add_argument("take", metavar="FILE.take", help="what was played")
+    verify.add_argument(
+        "audio",
+        nargs="?",
+        metavar="FILE.wav",
+        help="a recording of it, or a render (default: the digests kept in the take)",
+    )
 
 
 def add_sheet(sheet: argparse.ArgumentParser) -> None:

@@ -21,6 +21,10 @@ LEAST_S, MOST_S = 60.0, 86_400.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Renders as the arguments ask, and returns the exit code."""
+    if arguments.take:
+        from resonance.cli.takes import render as render_take
+
+        return render_take(arguments)
     if arguments.midi:
         from resonance.cli.played import render
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from resonance import rng
 from resonance.score import Curve, Scene, Score
-from resonance.score.piece import MOST_S, SCENE
+from resonance.score.piece import LEAST_S, MOST_S, SCENE
 
 # By ear, and together so little that every night is still the dream: its fall a fall, its agony the peak.
 _STRETCH = 0.3  # of an octave: a scene lasts 0.81 to 1.23 times as long
@@ -48,10 +48,11 @@ def varied(score: Score, seed: int) -> Score:
         )
 
     scenes = tuple(scene_of(scene) for scene in score.scenes)
-    too_long = max(1.0, sum(scene.length_s for scene in scenes) / MOST_S)
-    scenes = tuple(
-        replace(scene, length_s=max(scene.length_s / too_long, SCENE["length_s"].low)) for scene in scenes
-    )
+    length_s = sum(scene.length_s for scene in scenes)
+    # A little within what a piece may last, so that their sum is, however it is rounded.
+    fits = min(max(length_s, 1.000001 * LEAST_S), 0.999999 * MOST_S) / length_s
+    if fits != 1.0:
+        scenes = tuple(replace(scene, length_s=scene.length_s * fits) for scene in scenes)
     return replace(score, scenes=scenes)
 
 

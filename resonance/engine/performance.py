@@ -179,6 +179,7 @@ class Performance:
         self._instrument = next((name for name in INSTRUMENTS if name in score.sounds), None)
         self._recent: deque[Shown] = deque(maxlen=SHOWN_EVENTS)
         self._coming: Future[Engine] | None = None
+        self._builder: ThreadPoolExecutor | None = None
         self._legs: list[Leg] = []
         opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
         self._step = opening.step
@@ -437,9 +438,10 @@ class Performance:
         leg = self._legs[-1]
         ripe = self._step >= leg.opening.step + self._steps(_AHEAD_S) and len(self._legs) == 1
         if self._coming is None and ripe and self._handover_step() < math.inf:
-            builder = ThreadPoolExecutor(1, thread_name_prefix="next night")
-            self._coming = builder.submit(self._built, leg.opening.number + 1, next_seed(leg.opening.seed))
-            builder.shutdown(wait=False)
+            # One thread for all nights: what is freed of one is what the next is built of.
+            self._builder = self._builder or ThreadPoolExecutor(1, thread_name_prefix="next night")
+            seed = next_seed(leg.opening.seed)
+            self._coming = self._builder.submit(self._built, leg.opening.number + 1, seed)
 
     # Rest
 

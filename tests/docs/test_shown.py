@@ -14,6 +14,7 @@ import resonance
 from resonance.cli import _parser, main
 from resonance.cli.plan import plan
 from resonance.engine import Engine
+from resonance.engine.performance import Performance
 from resonance.inputs import maps
 from resonance.outputs import notes
 from resonance.score import load
@@ -46,8 +47,18 @@ def whole_scores() -> list[str]:
     return [text for text in texts if "[[control]]" not in text]
 
 
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A take of two seconds."""
+    path = tmp_path_factory.mktemp("take") / "a.take"
+    performance = Performance(load("hum"), 44_100)
+    performance.render(88_200)
+    performance.keep().write(path)
+    return path
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with every file that the pages take for granted."""
     tone = np.sin(np.arange(24_000) * 0.05)[:, None].astype(np.float32) * 0.3
     for name in ("laugh.wav", "rain.flac"):
@@ -59,6 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bells.toml").write_text(shown(DOCS / "sound.md", "toml")[0])
     for name in ("night.toml", "my.toml"):
         (tmp_path / name).write_text(shown(DOCS / "score.md", "toml")[4])
+    shutil.copy(take, tmp_path / "a.take")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -180,6 +180,15 @@ def test_every_night_is_still_the_dream() -> None:
     assert varied(score, seed) == varied(score, seed)
 
 
+@pytest.mark.parametrize("length_s", [1.0, 86_400.0])
+def test_the_shortest_and_the_longest_piece_have_nights(length_s: float) -> None:
+    text = PIECE.replace("length = 6", f"length = {0.6 * length_s}").replace(
+        "length = 4", f"length = {0.4 * length_s}"
+    )
+    for seed in range(20):
+        assert Timeline(varied(score_of(text), seed)).duration_s == pytest.approx(length_s, rel=0.25)
+
+
 def test_rest_lands_where_it_was_asked_and_slows_the_heart() -> None:
     performance = Performance(score_of(PIECE), seed=3)
     performance.do(Rest(15.0))

@@ -1,0 +1,246 @@
+"""`resonance render --take` and `resonance verify`: what was played, heard again and compared."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resonance.analysis.loudness import Meter
+from resonance.analysis.recording import open_audio
+from resonance.cli import CallError, Failure
+from resonance.cli.progress import Progress, rendering
+from resonance.dsp import F32
+from resonance.engine.commands import Command
+from resonance.engine.performance import Performance
+from resonance.engine.takes import Take, TakeError, read
+from resonance.outputs.file import Writer
+from resonance.outputs.quantise import Quantiser
+
+# What a take says itself.
+_ITS_OWN = (
+    *("seed", "seeds", "duration", "only", "without", "lock", "hit", "loop"),
+    *("stems", "events", "lufs", "resume", "midi", "midi_out"),
+)
+_BITS = {"PCM_16": 16, "PCM_24": 24}
+_FLOATS = ("FLOAT", "DOUBLE")
+_STEPS = 2.0  # rounding and triangular dither stay within one and a half
+
+
+def render(arguments: argparse.Namespace) -> int:
+    """Renders a take to a file as the arguments ask, and returns the exit code."""
+    for option in _ITS_OWN:
+        if getattr(arguments, option, None):
+            raise CallError(f"--take plays what was played: it goes without --{option.replace('_', '-')}")
+    take = _read(arguments)
+    length_s = take.duration
+    end_s = length_s if arguments.end is None else min(arguments.end, length_s)
+    if not 0.0 <= arguments.start < end_s:
+        raise CallError(
+            f"--start {arguments.start:g} s to --end {end_s:g} s is no span of a take of {length_s:g} s"
+        )
+    first, end = (take.first + round(at_s * take.rate) for at_s in (arguments.start, end_s))
+    take = replace(take, first=first, end=end)
+    rate = take.rate if arguments.rate is None else float(arguments.rate)
+    if rate != int(rate):
+        raise CallError(f"{take.name} was played at {rate:g} Hz: give --rate for a file")
+    output = Path(arguments.output or Path("renders") / f"{Path(take.name).stem}.wav")
+    piped = arguments.output == "-"
+    if not piped and output.exists() and not arguments.force:
+        raise CallError(f"{output} exists already: give another name, or --force to overwrite it")
+    tags: dict[str, str | int] = {
+        "title": take.score.title,
+        "seed": take.seed,
+        "score": take.score.name,
+        "score digest": take.score.digest,
+        "take": Path(take.name).name,
+    }
+    began, meter = time.monotonic(), Meter(int(rate))
+    performance = take.performance(rate)
+    target = sys.stdout.buffer if piped else output
+    scenes: list[tuple[float, str]] = []
+    with (
+        rendering(take.duration) as progress,
+        Writer(
+            target, rate, 2, arguments.subtype, tags=tags, force=arguments.force, dither_seed=take.seed
+        ) as file,
+    ):
+        for at_s, block in _heard(take, performance, progress):
+            scene = performance.view().scene
+            if not scenes or scenes[-1][1] != scene:
+                scenes.append((at_s, scene))
+            file.write(block)
+            meter.add(block)
+        file.markers.extend((round(at_s * rate), name) for at_s, name in scenes)
+    for message in performance.messages:
+        print(f"note: {message}", file=sys.stderr)
+    spent_s = time.monotonic() - began
+    print(
+        f"{'standard output' if piped else output}: {take.duration:.3f} s, {meter.integrated():.1f} LUFS, "
+        f"{meter.true_peak_dbtp:.1f} dBTP, in {spent_s:.1f} s",
+        file=sys.stderr,
+    )
+    if arguments.json and not piped:
+        print(json.dumps(_summary(output, take, rate, meter, spent_s, scenes)))
+    return 0
+
+
+def _summary(
+    output: Path, take: Take, rate: float, meter: Meter, spent_s: float, scenes: Sequence[tuple[float, str]]
+) -> dict[str, Any]:
+    ends = [at_s for at_s, _ in scenes[1:]] + [take.duration]
+    levels = (meter.integrated(), meter.true_peak_dbtp)
+    lufs, peak = (round(float(level), 2) if np.isfinite(level) else None for level in levels)
+    return {
+        "path": str(output),
+        "seconds": take.duration,
+        "rate": int(rate),
+        "channels": 2,
+        "seed": take.seed,
+        "integrated_lufs": lufs,
+        "true_peak_dbtp": peak,
+        "render_seconds": round(spent_s, 3),
+        "times_real_time": round(take.duration / spent_s, 2),
+        "scenes": [
+            {"name": name, "start": round(at_s, 3), "end": round(end_s, 3)}
+            for (at_s, name), end_s in zip(scenes, ends, strict=True)
+        ],
+    }
+
+
+def _read(arguments: argparse.Namespace) -> Take:
+    """The take that is meant, and word of what has changed since it was played."""
+    take = read(Path(arguments.take), allow_code=arguments.allow_code)
+    if take.end == take.first:
+        raise TakeError(f"{take.name}: nothing was heard in it yet")
+    if take.changed:
+        print(
+            f"note: {take.name}: {take.score.name} is not heard as it was then: this program, "
+            "or the score's own sounds or recordings, have changed since",
+            file=sys.stderr,
+        )
+    return take
+
+
+def _heard(take: Take, performance: Performance, progress: Progress) -> Iterator[tuple[float, F32]]:
+    """What was heard, block by block, and the second at which each begins."""
+    done = 0
+    for block in take.blocks(performance=performance):
+        yield done / performance.rate, block
+        done += len(block)
+        progress.at(done / performance.rate, performance.view().scene)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compares a take with what was heard, and returns the exit code: 0 where it is the same."""
+    take = _read(arguments)
+    with rendering(take.duration) as progress:
+        if arguments.audio is not None:
+            said = _with_file(take, Path(arguments.audio), progress)
+        elif take.digests:
+            said = _with_digests(take, progress)
+        else:
+            said = _with_itself(take, progress)
+    print(f"{take.name}: {said}")
+    return 0
+
+
+class _Ear:
+    """Compares the digests of what is heard with a take's, as they come."""
+
+    def __init__(self, take: Take, performance: Performance) -> None:
+        self._take = take
+        self._wanted = dict(take.digests)
+        self._chunk_s = performance.history.chunk_frames / take.rate
+        self.same = 0
+
+    def did(self, frame: int, command: Command) -> None:
+        """Commands are the take's own."""
+
+    def heard(self, frame: int, digest: str) -> None:
+        wanted = self._wanted.get(frame)
+        if wanted is not None and wanted != digest:
+            end_s = (frame - self._take.first) / self._take.rate
+            raise Failure(
+                f"{self._take.name}: differs from what was heard, first between {end_s - self._chunk_s:.1f} "
+                f"and {end_s:.1f} s: another machine or program may sound otherwise in the last bit"
+            )
+        self.same += wanted is not None
+
+
+def _with_digests(take: Take, progress: Progress) -> str:
+    performance = take.performance()
+    ear = _Ear(take, performance)
+    performance.history.listen(ear)
+    for _ in _heard(take, performance, progress):
+        pass
+    return f"identical to what was heard, {ear.same} stretches of {ear._chunk_s:g} s"
+
+
+def _with_itself(take: Take, progress: Progress) -> str:
+    blocks = zip(_heard(take, take.performance(), progress), take.blocks(), strict=True)
+    for (at_s, one), other in blocks:
+        if not np.array_equal(one, other):
+            raise Failure(f"{take.name}: two renders of it differ after {at_s:.1f} s")
+    return f"too short for a digest of what was heard; two renders of its {take.duration:.3f} s are identical"
+
+
+def _with_file(take: Take, path: Path, progress: Progress) -> str:
+    with open_audio(path) as file:
+        if file.channels != 2:
+            raise TakeError(f"{path} has {file.channels} channels; a take has 2")
+        if file.subtype not in (*_BITS, *_FLOATS):
+            raise TakeError(
+                f"{path} is {file.subtype}; only PCM_16, PCM_24 and FLOAT hold samples to compare"
+            )
+        performance = take.performance(float(file.samplerate))
+        compared = _Compared(_BITS.get(file.subtype), take.seed)
+        frames = 0
+        for at_s, block in _heard(take, performance, progress):
+            frames += len(block)
+            wrong = compared.wrong(file, block)
+            if len(wrong):
+                at = round(at_s * performance.rate) + int(wrong[0])
+                where = f"frame {at} on ({at / performance.rate:.3f} s)"
+                raise Failure(f"{path} and {take.name} differ from {where}")
+        if file.frames != frames:
+            common_s = min(file.frames, frames) / performance.rate
+            raise Failure(
+                f"{path} and {take.name} are identical for {common_s:.3f} s, but not as long: "
+                f"{file.frames} and {frames} frames"
+            )
+    return f"{compared.said}, to {path}: {frames} frames"
+
+
+class _Compared:
+    """A file's samples beside what is heard: floats as they are, whole numbers as `render` rounds them."""
+
+    def __init__(self, bits: int | None, seed: int) -> None:
+        self._quantiser = Quantiser(bits, seed) if bits else None
+        self.said = "identical, sample by sample"
+
+    def wrong(self, file: Any, block: F32) -> NDArray[np.intp]:
+        """The frames of the block at which the file, as far as it goes, has something else."""
+        if self._quantiser is None:
+            there = file.read(len(block), dtype="float32", always_2d=True)
+            return np.flatnonzero((there != block[: len(there)]).any(axis=1))
+        bits = self._quantiser.bits
+        there = file.read(len(block), dtype="int32", always_2d=True) >> (32 - bits)
+        wrong = np.flatnonzero((there != self._quantiser.whole(block)[: len(there)]).any(axis=1))
+        if len(wrong):
+            # Somebody else's rounding: without our dither, or with their own.
+            full_scale = 2.0 ** (bits - 1)
+            exact = np.clip(
+                block[: len(there)].astype(np.float64) * full_scale, -full_scale, full_scale - 1.0
+            )
+            wrong = np.flatnonzero((np.abs(there - exact) > _STEPS).any(axis=1))
+            self.said = f"identical within two steps of its {bits} bits"
+        return wrong

@@ -1,0 +1,120 @@
+"""`render --take` and `verify`: the same samples again, said in one line, and what differs named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import resonance
+from resonance.cli import main
+from resonance.engine.commands import Launch, NoteOn, Set
+from resonance.engine.performance import Performance
+from resonance.engine.takes import Recorder
+
+SCORE = """format = 1
+title = "Small"
+about = "a test"
+seed = 5
+[[scene]]
+name = "one"
+length = 8
+energy = 0.6
+[scene.sounds]
+drone = {}
+crystals = { touch_hz = 4 }
+[[scene]]
+name = "two"
+length = 8
+crossfade = 0.5
+[scene.sounds]
+drone = {}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a take of ten seconds, what was heard, and a take of one second."""
+    folder = tmp_path_factory.mktemp("takes")
+    (folder / "small.toml").write_text(SCORE)
+    performance = Performance(resonance.load(folder / "small.toml"))
+    with Recorder(folder / "a.take", performance):
+        performance.do(NoteOn(69, 0.9), 20_001)
+        performance.do(Set("tension", 0.8), 50_000)
+        performance.do(Launch("two", "beat"), 100_000)
+        heard = performance.render(12 * 48_000)[: int(performance.end)]
+    soundfile.write(folder / "heard.wav", heard, 48_000, "FLOAT")
+    soundfile.write(folder / "heard16.wav", heard, 48_000, "PCM_16")
+    performance.keep(1.0).write(folder / "short.take")
+    return folder
+
+
+def error(capsys: pytest.CaptureFixture[str], code: int, *call: object) -> str:
+    assert main([str(word) for word in call]) == code
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def said(capsys: pytest.CaptureFixture[str], *call: object) -> str:
+    assert main([str(word) for word in call]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_take_renders_to_the_samples_that_were_heard(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ("render", "--take", place / "a.take", "-o", tmp_path / "a.wav", "--subtype", "FLOAT", "--json")
+    summary = json.loads(said(capsys, *call))
+    again, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    assert rate == summary["rate"] == 48_000
+    assert np.array_equal(again, soundfile.read(place / "heard.wav", dtype="float32")[0])
+    assert [scene["name"] for scene in summary["scenes"]] == ["one", "two"]
+    assert "exists already" in error(capsys, 2, *call)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_verify_knows_its_own_render_at_any_quality(
+    subtype: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = {"PCM_16": 44_100, "PCM_24": 48_000, "FLOAT": 96_000}[subtype]
+    file = tmp_path / "a.wav"
+    said(capsys, "render", "--take", place / "a.take", "-o", file, "--subtype", subtype, "--rate", rate)
+    assert "identical, sample by sample" in said(capsys, "verify", place / "a.take", file)
+
+
+def test_verify_says_what_is_the_same_and_where_it_differs(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    take = place / "a.take"
+    assert "identical to what was heard, 1 stretches of 10 s" in said(capsys, "verify", take)
+    assert "two renders" in said(capsys, "verify", place / "short.take")
+    assert "identical, sample by sample" in said(capsys, "verify", take, place / "heard.wav")
+    assert "within two steps of its 16 bits" in said(capsys, "verify", take, place / "heard16.wav")
+    audio, _ = soundfile.read(place / "heard.wav", dtype="float32")
+    audio[300_000, 1] += np.float32(1e-6)
+    soundfile.write(tmp_path / "other.wav", audio, 48_000, "FLOAT")
+    assert "from frame 300000 on (6.250 s)" in error(capsys, 1, "verify", take, tmp_path / "other.wav")
+    soundfile.write(tmp_path / "part.wav", audio[:200_000], 48_000, "FLOAT")
+    assert "200000 and 508864 frames" in error(capsys, 1, "verify", take, tmp_path / "part.wav")
+    lines = take.read_text().splitlines()
+    heard = next(number for number, line in enumerate(lines) if "heard" in line)
+    lines[heard] = json.dumps({"at": 480_000, "heard": "0" * 32})
+    (tmp_path / "other.take").write_text("\n".join(lines) + "\n")
+    assert "between 0.0 and 10.0 s" in error(capsys, 1, "verify", tmp_path / "other.take")
+
+
+def test_what_is_no_take_ends_in_one_line(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.take").write_text('{"resonance": "take"')
+    assert "is no take" in error(capsys, 2, "verify", tmp_path / "broken.take")
+    assert "is no take" in error(capsys, 2, "render", "--take", tmp_path / "broken.take")
+    assert "is no line of a take" in error(capsys, 2, "verify", place / "small.toml")
+    assert "No such file" in error(capsys, 1, "verify", tmp_path / "none.take")
+    assert "no audio file" in error(capsys, 2, "verify", place / "a.take", place / "small.toml")
+    assert "--seed" in error(capsys, 2, "render", "--take", place / "a.take", "--seed", 3)
+    header = place.joinpath("a.take").read_text().splitlines()[0]
+    (tmp_path / "empty.take").write_text(header + "\n")
+    assert "nothing was heard" in error(capsys, 2, "verify", tmp_path / "empty.take")
