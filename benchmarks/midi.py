@@ -32,7 +32,7 @@ from resonance.score import load
 RATE = 48_000
 PERIOD = 128
 """Frames that the card takes at once."""
-CUSHION = 512
+CUSHION = 1024
 """How far it is played ahead, with blocks of a quarter of it."""
 MESSAGES_HZ = 10_000
 
