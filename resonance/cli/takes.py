@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,19 @@ from resonance.analysis.loudness import Meter
 from resonance.analysis.recording import open_audio
 from resonance.cli import CallError, Failure
 from resonance.cli.progress import Progress, rendering
+from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine.commands import Command
 from resonance.engine.performance import Performance
 from resonance.engine.takes import Take, TakeError, read
 from resonance.outputs.file import Writer
+from resonance.outputs.notes import Note, note_of, write
 from resonance.outputs.quantise import Quantiser
 
 # What a take says itself.
 _ITS_OWN = (
     *("seed", "seeds", "duration", "only", "without", "lock", "hit", "loop"),
-    *("stems", "events", "lufs", "resume", "midi", "midi_out"),
+    *("stems", "events", "lufs", "resume", "midi"),
 )
 _BITS = {"PCM_16": 16, "PCM_24": 24}
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -63,8 +66,14 @@ def render(arguments: argparse.Namespace) -> int:
         "score digest": take.score.digest,
         "take": Path(take.name).name,
     }
+    midi = Path(arguments.midi_out) if arguments.midi_out else None
+    if midi is not None and midi.exists() and not arguments.force:
+        raise CallError(f"{midi} exists already: give another name, or --force to overwrite it")
     began, meter = time.monotonic(), Meter(int(rate))
     performance = take.performance(rate)
+    played: list[Note] = []
+    if midi is not None:
+        performance.listener = partial(_note, played, take, rate)
     target = sys.stdout.buffer if piped else output
     scenes: list[tuple[float, str]] = []
     with (
@@ -80,6 +89,8 @@ def render(arguments: argparse.Namespace) -> int:
             file.write(block)
             meter.add(block)
         file.markers.extend((round(at_s * rate), name) for at_s, name in scenes)
+    if midi is not None:
+        write(midi, played, scenes, take.duration, take.score.title)
     for message in performance.messages:
         print(f"note: {message}", file=sys.stderr)
     spent_s = time.monotonic() - began
@@ -91,6 +102,15 @@ def render(arguments: argparse.Namespace) -> int:
     if arguments.json and not piped:
         print(json.dumps(_summary(output, take, rate, meter, spent_s, scenes)))
     return 0
+
+
+def _note(played: list[Note], take: Take, rate_hz: float, events: Sequence[Event], begins_s: float) -> None:
+    """Notes what begins in a block of the take, in seconds of what is heard of it."""
+    for event in events:
+        time_s = begins_s + event.frame / rate_hz - take.first / take.rate
+        note = note_of(event, time_s) if 0.0 <= time_s < take.duration else None
+        if note is not None:
+            played.append(note)
 
 
 def _summary(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -178,6 +178,8 @@ class Performance:
         self._landing: Landing | None = None
         self._instrument = next((name for name in INSTRUMENTS if name in score.sounds), None)
         self._recent: deque[Shown] = deque(maxlen=SHOWN_EVENTS)
+        self.listener: Callable[[Sequence[Event], float], None] | None = None
+        """Is given the events of every block, and the second at which their engine's own time began."""
         self._coming: Future[Engine] | None = None
         self._builder: ThreadPoolExecutor | None = None
         self._legs: list[Leg] = []
@@ -263,6 +265,8 @@ class Performance:
             block = leg.engine.unlimited(steps)
             begins_s = leg.first_frame / self.rate
             self._recent.extend(self._shown(event, begins_s) for event in block.events[-SHOWN_EVENTS:])
+            if self.listener is not None:
+                self.listener(block.events, begins_s)
             self.messages += leg.engine.messages
             leg.engine.messages.clear()
             level = leg.level(borders)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -72,6 +73,25 @@ def test_a_take_renders_to_the_samples_that_were_heard(
     assert np.array_equal(again, soundfile.read(place / "heard.wav", dtype="float32")[0])
     assert [scene["name"] for scene in summary["scenes"]] == ["one", "two"]
     assert "exists already" in error(capsys, 2, *call)
+
+
+def test_a_take_is_written_as_a_midi_file_too(place: Path, tmp_path: Path) -> None:
+    midi = tmp_path / "a.mid"
+    call = ["render", "--take", place / "a.take", "-o", tmp_path / "a.wav", "--midi-out", midi]
+    assert main([str(word) for word in call]) == 0
+    file = mido.MidiFile(midi)
+    assert [message.text for message in file.tracks[0] if message.type == "marker"] == ["one", "two"]
+    crystals = next(track for track in file.tracks if track.name == "crystals")
+    now_s, begins = 0.0, []
+    for message in crystals:
+        now_s += message.time / (2 * file.ticks_per_beat)
+        if message.type == "note_on":
+            begins.append((now_s, message.velocity))
+    # The note that was played, at its frame and with its velocity, among those of the piece itself.
+    played_s = 20_001 / 48_000
+    assert any(played_s <= at_s < played_s + 0.01 and velocity == 114 for at_s, velocity in begins)
+    assert len(begins) > 10
+    assert main([str(word) for word in [*call[:4], tmp_path / "b.wav", *call[5:]]]) == 2
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
