@@ -160,7 +160,7 @@ for k in range(int(sys.argv[1])):
     time.sleep(max(0.0, due - time.monotonic()))
     print(time.monotonic(), flush=True)
     out.send_raw(0x90, 72, 127)
-    due += 0.125
+    due += 0.4
     time.sleep(0.03)
     out.send_raw(0x80, 72, 0)
 """
