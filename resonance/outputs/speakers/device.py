@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from resonance.outputs.speakers.ring import Ring, Slot, go_first, prepared
+from resonance.outputs.speakers.ring import Ring, Slot, go_at_once, go_first, prepared
 
 LOOK_S = 0.5
 """How often it looks whether its device is there: well within the three seconds in which it must sound."""
@@ -261,6 +261,7 @@ def _play(number: int, asked: dict[str, Any], ring: Ring, callback: Any) -> None
     global _number
     _number = number
     try:
+        go_at_once()
         Card(asked, ring, callback).play()
     except ImportError:
         _say(missing="the library sounddevice is missing: pip install sounddevice")
