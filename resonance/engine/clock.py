@@ -198,8 +198,11 @@ class Clock:
         """Goes on by another passage from this step on, taking over what is before within `blend_s`."""
         before = {}
         for name, track in self._tracks.items():
+            presence = name.endswith(".presence")
+            if track.constant is not None and not presence and not self.course.moves(name):
+                continue
             value = float(self._on_course(name, 0)[0])
-            wanted = name.endswith(".presence") and (value > 0.0 or self._is_wanted(name))
+            wanted = presence and (value > 0.0 or self._is_wanted(name))
             if wanted or track.constant is None or track.constant != value:
                 before[name] = value
         blend_steps = max(1, round(blend_s * self.rate_hz / GRID_FRAMES))

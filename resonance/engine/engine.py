@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -78,8 +79,8 @@ class Engine:
     `hits` are scenes that begin at a time of their own. One that `loops` has a `turn`: the frames that follow
     each other in a circle, with what leads up to them before, and what rings on after them, to be laid over
     their beginning. `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in
-    the blocks. `blocks` are made by `workers` threads side by side. Raises ValueError for a name that the
-    score does not have.
+    the blocks. `blocks` are made by `workers` threads side by side. `pause_s` is a rest before each sound is
+    built, for who builds beside one that sounds. Raises ValueError for a name that the score does not have.
     """
 
     @nothing_collected()
@@ -97,6 +98,7 @@ class Engine:
         locks: Mapping[str, int] | None = None,
         stems: bool = False,
         workers: int = 1,
+        pause_s: float = 0.0,
     ) -> None:
         make_ready()
         self.score = score
@@ -126,6 +128,7 @@ class Engine:
         self._crew = Crew(workers)
         self._asks_stems = stems
         self._scratch = None if self._crew.is_several else Scratch()
+        self._pause_s = pause_s
         self._parts = _in_order([self._part(name) for name in score.sounds])
         self._places = {
             part.name: Space(SpacePatch(), self._setting(f"{part.name} place"))
@@ -174,6 +177,8 @@ class Engine:
         ]
 
     def _part(self, name: str) -> Part:
+        if self._pause_s:
+            time.sleep(self._pause_s)
         played = self.score.sounds[name]
         for parameter, declared in played.definition.parameters.items():
             if declared.follows_curves:

@@ -67,6 +67,8 @@ _SOONEST_S = 0.3
 _RESTLESS_S = 0.1
 """A scene that is launched plays at least this long before another: floods of them are not followed."""
 _AHEAD_S = 10.0
+_BREATH_S = 0.03
+"""Between two sounds of a night to come: what is heard now goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,11 +331,17 @@ class Performance:
 
     # The chain of engines
 
-    def _built(self, number: int, seed: int) -> Engine:
+    def _built(self, number: int, seed: int, pause_s: float = 0.0) -> Engine:
         """The engine of this number in the chain: the first plays the score as it is written."""
         score = varied(self.score, seed) if number else self.score
         return Engine(
-            score, self.rate, seed, duration_s=self.duration_s, only=self.only, without=self.without
+            score,
+            self.rate,
+            seed,
+            duration_s=self.duration_s,
+            only=self.only,
+            without=self.without,
+            pause_s=pause_s,
         )
 
     def _open(self, opening: Opening, engine: Engine) -> None:
@@ -445,7 +453,7 @@ class Performance:
             # One thread for all nights: what is freed of one is what the next is built of.
             self._builder = self._builder or ThreadPoolExecutor(1, thread_name_prefix="next night")
             seed = next_seed(leg.opening.seed)
-            self._coming = self._builder.submit(self._built, leg.opening.number + 1, seed)
+            self._coming = self._builder.submit(self._built, leg.opening.number + 1, seed, _BREATH_S)
 
     # Rest
 
