@@ -214,6 +214,8 @@ class Engine:
 
     def _played(self, steps: int, beside: Mapping[str, Call] | None = None) -> Played:
         """All sounds over the next steps; `beside` is done at the same time."""
+        if not 0 < steps <= MAX_STEPS:
+            raise ValueError(f"a span has 1 to {MAX_STEPS} steps, not {steps}")
         span = self._clock.span(steps)
         begun: dict[str, Sequence[Event]] = {}
         for part in self._parts:
