@@ -40,7 +40,7 @@ from resonance.analysis.measures import (
     stereo_correlation,
     third_octave_levels,
 )
-from resonance.cli.render import event_line
+from resonance.cli.production import event_line
 from resonance.engine import Engine
 from resonance.generate import theme
 from resonance.score.timeline import Timeline, Track
