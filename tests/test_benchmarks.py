@@ -1,0 +1,12 @@
+"""The benchmarks still fit the house: each can be read, and says what it is for."""
+
+from pathlib import Path
+
+import pytest
+from scripts import REPOSITORY, script
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_can_be_read(path: Path) -> None:
+    benchmark = script(f"benchmarks/{path.name}")
+    assert f"python benchmarks/{path.name}" in (benchmark.__doc__ or "")
