@@ -87,16 +87,22 @@ def _share(cutoff: float) -> float:
 
 
 @kernel
-def absorb(state: F64, cutoff: F64, x: F32) -> None:
+def absorb(state: F64, cutoff: F64, x: F32, clear: float = 1.0) -> None:
     """Dulls a sound as air does with distance: a one-pole low-pass on `x` (2, frames), in place.
 
     `state` (2,); `cutoff` (steps + 1,) in cycles a frame, where it is 3 dB down; it is held within 0 and
-    0.49. Source: Zavalishin, The Art of VA Filter Design, 2018, ch. 3.10 (one-pole, trapezoidal).
+    0.49. Steps in which it is at `clear` or over are let through as they are. Source: Zavalishin, The Art of
+    VA Filter Design, 2018, ch. 3.10 (one-pole, trapezoidal).
     """
     share = _share(cutoff[0])
     for step in range(x.shape[1] // GRID_FRAMES):
         end = share if cutoff[step + 1] == cutoff[step] else _share(cutoff[step + 1])
         slope = (end - share) / GRID_FRAMES
+        last = (step + 1) * GRID_FRAMES - 1
+        if cutoff[step] >= clear and cutoff[step + 1] >= clear:
+            share = end
+            state[0], state[1] = x[0, last], x[1, last]
+            continue
         left, right = state[0], state[1]
         for i in range(step * GRID_FRAMES, (step + 1) * GRID_FRAMES):
             left_move = share * (x[0, i] - left)

@@ -216,7 +216,8 @@ class Part:
     def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
         """Sounds the engine's span into `dry` and `wet`."""
         begins = [event for event in self.began if event.sounds]
-        self.sounding = bool(begins or self._busy)
+        # What the air still owes is paid, so that nothing hangs on where a span happened to end.
+        self.sounding = bool(begins or self._busy or self._air.any())
         if not self.sounding:
             return
         own = self.span(span, heard)
@@ -226,9 +227,11 @@ class Part:
         for event in begins:
             self._begin(event, own, strip)
         self._sound(own, strip, span.steps)
-        if strip.cutoff is not None:
-            absorb(self._air[0], strip.cutoff, self.dry)
-            absorb(self._air[1], strip.cutoff, self.wet)
+        for air, audio in zip(self._air, (self.dry, self.wet), strict=True):
+            if strip.cutoff is not None:
+                absorb(air, strip.cutoff, audio, min(_CLEAR_AIR_HZ / span.rate_hz, 0.49))
+            else:
+                air[:] = audio[:, -1]
 
     def _strip(self, span: Span) -> Strip:
         """The strip over a span; where nothing on it moves, which is most of the time, the one there was."""

@@ -47,6 +47,16 @@ def test_blocks_of_any_length_are_the_same_samples(frames: int) -> None:
     assert np.array_equal(np.concatenate(parts), whole[:length])
 
 
+def test_the_air_over_what_comes_near_is_the_same_in_spans_of_any_length() -> None:
+    """It is crossed in the middle of a span, and strokes end in the middle of others."""
+    text = alone("heartbeat", seconds=20, fields="distance_m = [9, 2]")
+    heard = []
+    for spans in ((20, *[16] * 900), (256, 256, 4, *[256] * 60)):
+        engine = Engine(score_of(text), seed=3)
+        heard.append(np.concatenate([engine.advance(steps).mix for steps in spans], axis=1))
+    assert np.array_equal(*(mix[:, : 14_000 * 64] for mix in heard))
+
+
 def test_the_same_seed_is_the_same_piece_and_another_is_another() -> None:
     first = resonance.render(score_of(PIECE), seed=3)
     assert first.shape == (480_000, 2)
