@@ -132,6 +132,14 @@ def _space(moves: bool, steps: int) -> Job:
     return lambda: space(state, t60, x, out)
 
 
+def _convolution(response_s: float, steps: int) -> Job:
+    from resonance.dsp.convolution import convolution_state, convolve
+
+    state, x = convolution_state(_noise(2, int(response_s * RATE_HZ) // FRAMES)), _noise(2, steps)
+    out = np.zeros_like(x)
+    return lambda: convolve(state, x, out)
+
+
 def _grains(density_hz: float, grain_s: float, steps: int) -> Job:
     from resonance.dsp.grains import grains, oversampled
 
@@ -162,7 +170,7 @@ def _mix(voices: int, steps: int) -> Job:
 
     def job() -> None:
         for _ in range(voices):
-            mix(voice, carry, 17, gain, gain, dry, wet)
+            mix(voice, carry, 17, gain, gain, 0, dry, wet)
 
     return job
 
@@ -192,6 +200,7 @@ JOBS: dict[str, Callable[[int], Job]] = {
     "16 winds: pink, svf": lambda steps: _winds(16, steps),
     "space": lambda steps: _space(False, steps),
     "space, T60 moving": lambda steps: _space(True, steps),
+    "convolution with 6 s": lambda steps: _convolution(6.0, steps),
     "1000 grains/s of 200 ms": lambda steps: _grains(1000.0, 0.2, steps),
     "limiter, idle": lambda steps: _limiter(0.5, steps),
     "limiter, at work": lambda steps: _limiter(2.0, steps),

@@ -102,7 +102,8 @@ class Past(Protocol):
 class Setting:
     """Where a voice or a rule lives: the sample rate, its own chance, the tuning, and the user's recordings.
 
-    `recordings` are the files named by a patch field of kind "files", each float32 (2, frames) at `rate_hz`.
+    `recordings` are the files named by a patch's fields of kind "file" and "files", each float32 (2, frames)
+    at `rate_hz`.
     `past` is what the piece has sounded so far, for a voice that `reflects` it.
     """
 

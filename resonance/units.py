@@ -23,8 +23,8 @@ GRID_FRAMES = 64
 class Parameter:
     """One declared parameter: what it is called, measured in, and allowed to be.
 
-    `kind` is "number", "count" (a whole number), "choice" or "files". Only numbers follow curves.
-    `low` and `high` bound numbers and counts, both ends included.
+    `kind` is "number", "count" (a whole number), "choice", "file" or "files". Only numbers follow curves.
+    `low` and `high` bound numbers and counts, both ends included, and how many seconds a recording lasts.
     """
 
     kind: str
@@ -43,6 +43,8 @@ class Parameter:
         """The values it takes, as an error message says it: "between 20 and 200 Hz"."""
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
+        if self.kind == "file":
+            return "an audio file"
         if self.kind == "files":
             return "a list of audio files"
         whole = "a whole number " if self.kind == "count" else ""
@@ -53,6 +55,8 @@ class Parameter:
         """Whether `value` is one this parameter can have. NaN and infinities never are."""
         if self.kind == "choice":
             return value in self.choices
+        if self.kind == "file":
+            return isinstance(value, str)
         if self.kind == "files":
             return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -124,9 +128,14 @@ def choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
     return _declare("choice", "", default, 0, 0, meaning, choices=choices)
 
 
-def files(meaning: str) -> Any:
-    """A list of audio files, named relative to the score; empty by default."""
-    return _declare("files", "", (), 0, 0, meaning)
+def file(meaning: str, longest_s: float = 600.0) -> Any:
+    """An audio file of at most so many seconds, named relative to the score; none by default."""
+    return _declare("file", "", "", 0, longest_s, meaning)
+
+
+def files(meaning: str, longest_s: float = 600.0) -> Any:
+    """A list of audio files of at most so many seconds, named relative to the score; empty by default."""
+    return _declare("files", "", (), 0, longest_s, meaning)
 
 
 def parameters(patch: type) -> dict[str, Parameter]:

@@ -10,3 +10,8 @@ from scripts import REPOSITORY, script
 def test_a_benchmark_can_be_read(path: Path) -> None:
     benchmark = script(f"benchmarks/{path.name}")
     assert f"python benchmarks/{path.name}" in (benchmark.__doc__ or "")
+
+
+@pytest.mark.parametrize("job", script("benchmarks/kernels.py").JOBS)
+def test_a_kernel_still_takes_what_its_benchmark_gives_it(job: str) -> None:
+    script("benchmarks/kernels.py").JOBS[job](2)()

@@ -98,8 +98,8 @@ def parameter_row(owner: str, key: str, declared: Parameter) -> tuple[str, ...]:
     default = declared.default
     if declared.kind == "choice":
         span = ", ".join(declared.choices)
-    elif declared.kind == "files":
-        span, default = "audio files", "none"
+    elif declared.kind in ("file", "files"):
+        span, default = {"file": "an audio file", "files": "audio files"}[declared.kind], "none"
     else:
         span = f"{declared.low:g} .. {declared.high:g}"
     shown = f"{default:g}" if isinstance(default, (int, float)) else str(default)

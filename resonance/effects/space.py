@@ -2,6 +2,8 @@
 
 One feedback delay network for the whole piece, fed by every sound's send. Lows ring longer and highs
 shorter, as between rock and air; and the lowest ring in the middle, so that no foundation is lost in mono.
+Or a room that was recorded, by its `response` to a clap or a sweep: then that says how it rings, and for how
+long, left for what is left and right for what is right; a steady sound returns as loud as it went in.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ import numpy as np
 
 from resonance.contract import Setting, Span
 from resonance.dsp import F32
+from resonance.dsp.convolution import convolution_state, convolve
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.space import space, space_coefficients, space_state
-from resonance.units import choice, db, part, seconds
+from resonance.units import choice, db, file, part, seconds
 
 _MONO_BELOW_HZ = 130.0  # the side is 4 dB down at 120 Hz, and 12 dB an octave more below
 _SIZE_M = {"chamber": 6.0, "hall": 14.0, "valley": 28.0}
@@ -30,6 +33,7 @@ class SpacePatch:
     low: float = part(1.15, "how much longer it rings below 250 Hz", 0.2, 3.0)
     high: float = part(0.42, "how much shorter it rings above 4 kHz", 0.05, 1.5)
     gain_db: float = db(0.0, -60.0, 12.0, "level of all reverberation")
+    response: str = file("a recorded room's response, in place of room, t60_s, low and high", 30.0)
 
 
 class Space:
@@ -37,16 +41,25 @@ class Space:
 
     def __init__(self, patch: SpacePatch, setting: Setting) -> None:
         self._state = space_state(setting.rate_hz, _SIZE_M[patch.room], int(setting.key("walls")))
+        self._recorded = [convolution_state(_levelled(response)) for response in setting.recordings]
         self._lows = np.zeros(2)
 
     def render(self, span: Span, x: F32, out: F32) -> None:
         """Adds the reverberation of what is sent, `x` (2, frames), to `out`."""
-        t60_s = span["t60_s"]
-        t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
         sent = np.zeros_like(x)
         ramped(x, levels(span["gain_db"]), sent)
         rung = np.zeros_like(x)
-        space(self._state, t60, sent, rung)
+        if self._recorded:
+            convolve(self._recorded[0], sent, rung)
+        else:
+            t60_s = span["t60_s"]
+            t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
+            space(self._state, t60, sent, rung)
         if rung.any() or self._lows.any():
             mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)
             out += rung
+
+
+def _levelled(response: F32) -> F32:
+    """A response that gives white noise back as loud as it came, over both sides together."""
+    return response / np.sqrt(0.5 * np.sum(response * response, dtype=np.float64)).astype(np.float32)

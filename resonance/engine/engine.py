@@ -26,7 +26,7 @@ from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
 from resonance.engine.turn import Turn
 from resonance.score import Score
-from resonance.score.recordings import recordings
+from resonance.score.recordings import effect_recordings, recordings
 from resonance.score.timeline import Placed, Timeline
 from resonance.score.words import nearest
 from resonance.units import db_from_level, parameters
@@ -116,7 +116,9 @@ class Engine:
         for name, keys in self._curves.items():
             for key in keys:
                 self._clock.track(f"{name}.{key}", self.timeline.effect(name, key))
-        self._space = Space(score.effects["space"].patch(), self._setting("space"))
+        response = effect_recordings(score, "space", self.rate)
+        space = replace(self._setting("space"), recordings=response)
+        self._space = Space(score.effects["space"].patch(), space)
         end = math.inf if loops else self.frames
         self._master = Master(score.effects["master"].patch(), self._setting("master"), end)
         self._ceiling = Ceiling(self.rate)

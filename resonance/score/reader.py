@@ -208,8 +208,11 @@ class _Reading(Reading):
             parameter, here = declared.get(name), (*at, name)
             if parameter is None:
                 continue
-            if parameter.kind == "files":
-                found[name] = self.files(here, value)
+            if parameter.kind == "file":
+                self.recording(here, value, parameter)
+                found[name] = value
+            elif parameter.kind == "files":
+                found[name] = self.files(here, value, parameter)
             elif parameter.follows_curves and isinstance(value, list):
                 self.wrong_value(here, value, f"{parameter.expected()}; curves belong in scenes")
             else:
@@ -220,21 +223,24 @@ class _Reading(Reading):
         """The table for the whole piece of what a scene names: "[sounds.drone]" or "[space]"."""
         return f"[{'.'.join(str(key) for key in at[2:])}]"
 
-    def files(self, at: source.Path, value: object) -> tuple[str, ...]:
+    def files(self, at: source.Path, value: object, parameter: Parameter) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) > recordings.MOST_FILES:
             self.wrong_value(at, value, f"a list of at most {recordings.MOST_FILES} audio files")
             return ()
         for i, name in enumerate(value):
-            path = self.file((*at, i), name)
-            if path is None:
-                continue
-            try:
-                recordings.check(path)
-                self.content(name, path)
-            except (recordings.RecordingError, OSError) as error:
-                said = error.strerror if isinstance(error, OSError) else error
-                self.wrong((*at, i), f"{self.key(at)}: {shown(name)} {said}")
+            self.recording((*at, i), name, parameter)
         return tuple(value)
+
+    def recording(self, at: source.Path, name: object, parameter: Parameter) -> None:
+        path = self.file(at, name)
+        if path is None:
+            return
+        try:
+            recordings.check(path, parameter.high)
+            self.content(str(name), path)
+        except (recordings.RecordingError, OSError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            self.wrong(at, f"{self.key(at)}: {shown(name)} {said}")
 
     def curves(self, at: source.Path, table: dict[str, Any], declared: Declared) -> dict[str, Curve]:
         """The fields that a scene sets: numbers and curves."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resonance.units import level_from_db
+from resonance.units import Parameter, level_from_db, parameters
 
 if TYPE_CHECKING:
     from resonance.score.piece import Score
 
-LONGEST_S = 600.0
 LEAST_RATE_HZ, MOST_RATE_HZ = 8_000, 384_000
 MOST_FILES = 64
 SILENCE_DB = -80.0
@@ -24,7 +24,7 @@ class RecordingError(ValueError):
     """A file that is no recording to play with; the text says why, without naming it."""
 
 
-def check(path: Path) -> None:
+def check(path: Path, longest_s: float) -> None:
     """Raises RecordingError unless the file is audio of a length and a form that can be used."""
     import soundfile
 
@@ -38,17 +38,17 @@ def check(path: Path) -> None:
         raise RecordingError(f"is at {form.samplerate} Hz; save it at 48000 Hz")
     if form.frames == 0:
         raise RecordingError("is empty")
-    if form.frames > LONGEST_S * form.samplerate:
-        minutes = form.frames / form.samplerate / 60.0
-        raise RecordingError(f"is {minutes:.1f} minutes long; cut it to 10 at most")
+    if form.frames > longest_s * form.samplerate:
+        own_s = form.frames / form.samplerate
+        raise RecordingError(f"lasts {own_s:.0f} s; cut it to {longest_s:g} s at most")
 
 
-def read(path: Path, rate_hz: float) -> NDArray[np.float32]:
+def read(path: Path, longest_s: float, rate_hz: float) -> NDArray[np.float32]:
     """A recording in stereo at `rate_hz`, shape (2, frames); raises RecordingError for one of no use."""
     import soundfile
     import soxr
 
-    check(path)
+    check(path, longest_s)
     try:
         audio, own_rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError):
@@ -67,16 +67,29 @@ def recordings(score: Score, sound: str, rate_hz: float) -> list[NDArray[np.floa
 
     Raises ScoreError naming the score, the sound and the file.
     """
+    part = score.sounds[sound]
+    return _named(score.path, f"sounds.{sound}", part.definition.parameters, part.fields, rate_hz)
+
+
+def effect_recordings(score: Score, effect: str, rate_hz: float) -> list[NDArray[np.float32]]:
+    """The recordings that the score's table gives an effect, as `recordings` does."""
+    part = score.effects[effect]
+    return _named(score.path, effect, parameters(part.definition), part.fields, rate_hz)
+
+
+def _named(
+    score: Path, table: str, declared: Mapping[str, Parameter], fields: Mapping[str, Any], rate_hz: float
+) -> list[NDArray[np.float32]]:
     from resonance.score.piece import ScoreError
 
-    part = score.sounds[sound]
     found = []
-    for key, parameter in part.definition.parameters.items():
-        if parameter.kind != "files":
+    for key, parameter in declared.items():
+        if parameter.kind not in ("file", "files"):
             continue
-        for name in part.fields.get(key, ()):
+        value = fields.get(key, ())
+        for name in (value,) if isinstance(value, str) else value:
             try:
-                found.append(read(score.path.parent / name, rate_hz))
+                found.append(read(score.parent / name, parameter.high, rate_hz))
             except RecordingError as error:
-                raise ScoreError([f"{score.path}: sounds.{sound}.{key}: {name} {error}"]) from None
+                raise ScoreError([f"{score}: {table}.{key}: {name} {error}"]) from None
     return found

@@ -76,8 +76,10 @@ def _value(parameter: Parameter) -> Schema:
         described["description"] += f", in {parameter.unit}"
     if parameter.kind == "choice":
         return {"enum": list(parameter.choices), **described}
+    name = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORDS}
+    if parameter.kind == "file":
+        return name | described
     if parameter.kind == "files":
-        name = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORDS}
         return {"type": "array", "items": name, "maxItems": MOST_FILES, **described, "default": []}
     kind = "integer" if parameter.kind == "count" else "number"
     return {"type": kind, "minimum": parameter.low, "maximum": parameter.high, **described}

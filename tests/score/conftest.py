@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from resonance import effects, sounds
-from resonance.units import choice, seconds
+from resonance.units import choice, file, seconds
 
 DRONE = '''"""A hum."""
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ class Space:
 
     t60_s: float = seconds(4.0, 0.1, 60.0, "how long it rings")
     shape: str = choice("valley", ("valley", "cave"), "what shape it has")
+    response: str = file("a room that was recorded", 30.0)
 
 
 @pytest.fixture
