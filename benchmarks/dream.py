@@ -2,11 +2,13 @@
 
     python benchmarks/dream.py [SCORE] [--rounds 3] [--steps 256] [--only NAME,NAME]
     python benchmarks/dream.py --long
+    python benchmarks/dream.py --live
 
 Prints times real time, of the whole and of its slowest ten seconds, what each sound costs in it (the desk is
 space, effects and master), and CPU and wall seconds from the start of a process to its first sample, with an
 empty kernel cache and with a filled one. `--long` renders two hours instead, and prints the peak memory, and
-what the second hour costs of the first, beside the same of the halves of the piece as it is written.
+what the second hour costs of the first, beside the same of the halves of the piece as it is written. `--live`
+plays it instead in blocks of 128 frames, as for a performer, and prints the share of a core that takes.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+LIVE_FRAMES = 128
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -52,6 +55,25 @@ def rendered(
     sound_s = playing.frame / playing.rate
     halves = (began_cpu + cpu_s - half_cpu) / (half_cpu - began_cpu)
     return {"sound_s": sound_s, "cpu_s": cpu_s, "wall_s": wall_s, "slowest": slowest, "halves": halves}
+
+
+def live(score: str) -> dict[str, float]:
+    """Plays a score in short blocks: the share of a core that it takes in all, and in its densest minute."""
+    import resonance
+    from resonance.engine.performance import Performance
+
+    playing = Performance(resonance.load(score))
+    playing.render(LIVE_FRAMES)
+    minute, minute_cpu, densest = playing.frame, time.process_time(), 0.0
+    first, first_cpu = minute, minute_cpu
+    while not playing.ended:
+        playing.render(LIVE_FRAMES)
+        if (played_s := (playing.frame - minute) / playing.rate) >= 60.0:
+            now_cpu = time.process_time()
+            densest = max(densest, (now_cpu - minute_cpu) / played_s)
+            minute, minute_cpu = playing.frame, now_cpu
+    mean = (time.process_time() - first_cpu) * playing.rate / (playing.frame - first)
+    return {"mean": mean, "densest": max(densest, mean)}
 
 
 def first_sample(score: str, cache: str) -> dict[str, float]:
@@ -85,6 +107,8 @@ def perform(task: str, score: str, *arguments: Any) -> dict[str, float]:
     """What `apart` asks of a process."""
     if task == "first sample":
         return first_sample(score, *arguments)
+    if task == "live":
+        return live(score)
     if task == "sound by sound":
         return sound_by_sound(score, *arguments)
     return {**rendered(score, *arguments), "peak_mb": peak_mb()}
@@ -122,6 +146,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=256, help="steps of 64 frames a span")
     parser.add_argument("--only", default="", help="only these sounds, with commas between them")
     parser.add_argument("--long", action="store_true", help="only render two hours, for memory and slope")
+    parser.add_argument("--live", action="store_true", help="only play it in blocks of 128 frames")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.task:
@@ -138,6 +163,14 @@ def main() -> None:
         print(
             f"the second hour costs {long['halves']:.2f} times the first; "
             f"of the piece as it is written the second half costs {short['halves']:.2f} times the first"
+        )
+        return
+
+    if asked.live:
+        share = apart("live", asked.score)
+        print(
+            f"live, in blocks of {LIVE_FRAMES} frames: {100.0 * share['mean']:.1f} % of a core, "
+            f"{100.0 * share['densest']:.1f} % in the densest minute"
         )
         return
 
