@@ -170,7 +170,7 @@ def _mix(voices: int, steps: int) -> Job:
 
     def job() -> None:
         for _ in range(voices):
-            mix(voice, carry, 17, gain, gain, 0, dry, wet)
+            mix(voice, carry, 17, (1.0, 1.0), gain, gain, 0, dry, wet)
 
     return job
 

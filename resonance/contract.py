@@ -14,8 +14,8 @@ must not be heard: whatever a voice computes may depend on the absolute step, ne
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -187,40 +187,35 @@ class Span:
             return self
         borders = slice(first, last + 1)
         begin, end = self.start + first * GRID_FRAMES, self.start + last * GRID_FRAMES
-        return replace(
-            self,
-            start=begin,
-            steps=last - first,
-            valence=self.valence[borders],
-            energy=self.energy[borders],
-            tension=self.tension[borders],
-            bpm=self.bpm[borders],
-            presence=self.presence[borders],
-            fields=_Cut(self.fields, borders),
-            beats=[beat for beat in self.beats if begin <= beat.frame < end],
-            heard={
+        return Span(
+            begin,
+            last - first,
+            self.rate_hz,
+            self.valence[borders],
+            self.energy[borders],
+            self.tension[borders],
+            self.bpm[borders],
+            self.presence[borders],
+            _Cut(self.fields, borders),
+            [beat for beat in self.beats if begin <= beat.frame < end],
+            {
                 name: [event for event in events if begin <= event.frame < end]
                 for name, events in self.heard.items()
             },
-            touch=self.touch and self.touch.cut(borders),
+            self.touch and self.touch.cut(borders),
         )
 
 
-class _Cut(Mapping[str, F64]):
-    """Fields between two steps; each is cut when it is asked for."""
+class _Cut(dict[str, F64]):
+    """Fields between two steps; each is cut when it is first asked for."""
 
     def __init__(self, whole: Mapping[str, F64], borders: slice) -> None:
         self._whole = whole
         self._borders = borders
 
-    def __getitem__(self, name: str) -> F64:
-        return self._whole[name][self._borders]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole)
-
-    def __len__(self) -> int:
-        return len(self._whole)
+    def __missing__(self, name: str) -> F64:
+        self[name] = cut = self._whole[name][self._borders]
+        return cut
 
 
 class Voice:
@@ -284,7 +279,8 @@ class Sustain(Rule):
         self._on = False
 
     def events(self, span: Span) -> Iterable[Event]:
-        if not (self._on or span.presence.any()):
+        # Nothing changes, most of the time.
+        if span.presence.all() if self._on else not span.presence.any():
             return ()
         wanted = (span.presence[:-1] > 0.0) | (span.presence[1:] > 0.0)
         changes = np.flatnonzero(wanted != np.concatenate(([self._on], wanted[:-1])))

@@ -148,10 +148,10 @@ def _powers_of_two(exponent: F64, scale: float, out: F64) -> None:
 
 
 def _powers(exponent: F64, scale: float) -> F64:
-    flat = np.ascontiguousarray(exponent, np.float64)
-    out = np.empty(flat.shape)
-    _powers_of_two(flat.reshape(-1), scale, out.reshape(-1))
-    return out
+    flat = np.ascontiguousarray(exponent, np.float64).ravel()
+    out = np.empty(flat.size)
+    _powers_of_two(flat, scale, out)
+    return out.reshape(np.shape(exponent))
 
 
 def levels(gain_db: F64) -> F64:

@@ -27,13 +27,13 @@ def delay_line(longest_frames: int, span_frames: int) -> F32:
 def remember(line: F32, position: int, x: F32) -> None:
     """Writes `x` (2, frames) into the line as of frame `position`, over the oldest there is."""
     size = line.shape[1]
+    at = position % size
+    straight = min(x.shape[1], size - at)
     for channel in range(2):
-        at = position % size
-        for i in range(x.shape[1]):
-            line[channel, at] = x[channel, i]
-            at += 1
-            if at == size:
-                at = 0
+        for i in range(straight):
+            line[channel, at + i] = x[channel, i]
+        for i in range(straight, x.shape[1]):
+            line[channel, at + i - size] = x[channel, i]
 
 
 @kernel

@@ -46,10 +46,13 @@ _LAGRANGE = tuple(
 _WEIGHTS, _DISTANCE = 0, 2 * _TAPS * LINES
 _MOVED = _TAPS * LINES  # from a weight to what it is at the other border, or to how much it moves in a frame
 # What shelves are made of: low shelf b0 b1 a1, high shelf b0 b1 a1 and the input level; how much each of
-# those moves in a frame; what came in, what the low shelf let out, and what the high one did.
+# those moves in a frame; what came in, what the low shelf let out, and what the high one did; and the lines
+# side by side, for what is recursive.
 _B0, _B1, _A1, _HIGH_B0, _HIGH_B1, _HIGH_A1, _LEVEL = range(0, 7 * LINES, LINES)
 _MOVES = 7 * LINES
 _CAME, _LOW, _HIGH = range(14 * LINES, 17 * LINES, LINES)
+_TURNED = 17 * LINES
+_PART = 8  # frames over which the shelves stand still where they move
 
 _TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines lossless
 _A_FRAME = np.float32(1.0 / GRID_FRAMES)
@@ -79,10 +82,9 @@ class SpaceState(NamedTuple):
     outward: F32  # (2, LINES) signs over four: line to output
     t60: F64  # (3,) frames: what `filters` was designed for
     filters: F32  # (7 LINES,) the shelves at a step's end
-    shelves: F32  # (17 LINES,) the shelves as they are and move, and their memory
+    shelves: F32  # the shelves as they are and move, their memory, and scratch
     rest: I64  # (1,) for how many steps nothing but zeros went in, came round, or was heard
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
-    turned: F32  # (GRID_FRAMES LINES,) scratch: the lines side by side, for what is recursive
     place: F64  # (3, LINES) scratch: delays at a step's two borders, whole frames between them
     weights: F32  # scratch: of the reads between samples at a step's two borders, and their distances
     taps: F32  # (2 _TAPS LINES,) scratch: the weights, and their move a frame
@@ -137,10 +139,9 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
         filters=np.zeros(7 * LINES, np.float32),
-        shelves=np.zeros(17 * LINES, np.float32),
+        shelves=np.zeros((17 + GRID_FRAMES) * LINES, np.float32),
         rest=np.zeros(1, np.int64),
         scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
-        turned=np.zeros(GRID_FRAMES * LINES, np.float32),
         place=np.zeros((3, LINES)),
         weights=np.zeros((2 * _TAPS + 1) * LINES, np.float32),
         taps=np.zeros(2 * _TAPS * LINES, np.float32),
@@ -168,20 +169,22 @@ def space_coefficients(
     Between bands the rate of decay, 1 / T60, moves as a first-order shelf does:
     1 / T60(f) = 1/mid + (1/low - 1/mid) / (1 + (f/250)²) + (1/high - 1/mid) / (1 + (4000/f)²).
     """
-    return (
-        np.stack(np.broadcast_arrays(t60_low_s, t60_mid_s, t60_high_s), axis=-1).astype(np.float64) * rate_hz
-    )
+    t60 = np.empty((*np.shape(t60_mid_s), 3))
+    t60[..., 0], t60[..., 1], t60[..., 2] = t60_low_s, t60_mid_s, t60_high_s
+    t60 *= rate_hz
+    return t60
 
 
 @kernel
-def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) -> None:
+def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) -> bool:
     """Designs what every line loses in one turn: two first-order shelves that are self-similar in decibels.
 
-    `designed`, state, is the T60 that `filters` are for; nothing is done when that is `t60` already.
+    `designed`, state, is the T60 that `filters` are for; nothing is done when that is `t60` already. Returns
+    whether it was done.
     Source: Jot 1991; shelves by the bilinear transform of (s + w·√g) / (s + w/√g), half way in dB at w.
     """
     if designed[0] == t60[0] and designed[1] == t60[1] and designed[2] == t60[2]:
-        return
+        return False
     for band in range(3):
         designed[band] = t60[band]
     for line in range(LINES):
@@ -202,6 +205,7 @@ def _absorption(delay: F64, warp: F64, designed: F64, t60: F64, filters: F32) ->
         # What a turn loses is what has to come in for a steady sound to return as loud as it went in;
         # half of it each from left and right.
         filters[_LEVEL + line] = math.sqrt(0.5 / (middle * middle) - 0.5)
+    return True
 
 
 @kernel
@@ -235,6 +239,15 @@ def _thicken(ring: F32, now: int, delay: int, block: F32, scratch: F32) -> None:
 
 
 @kernel
+def _turn(hand: F64, tick: F64) -> None:
+    """Turns every line's hand on by a step."""
+    for line in range(LINES):
+        sine, cosine = hand[0, line], hand[1, line]
+        hand[0, line] = sine * tick[1, line] + cosine * tick[0, line]
+        hand[1, line] = cosine * tick[1, line] - sine * tick[0, line]
+
+
+@kernel
 def _drift(delay: F64, depth: F64, hand: F64, tick: F64, place: F64, weights: F32, taps: F32) -> None:
     """Moves every line's delay on by a step, and weighs the eight samples it is read from meanwhile.
 
@@ -243,10 +256,9 @@ def _drift(delay: F64, depth: F64, hand: F64, tick: F64, place: F64, weights: F3
     SP Magazine 13, 1996, eq. 42.
     """
     for line in range(LINES):
-        sine, cosine = hand[0, line], hand[1, line]
-        hand[0, line] = sine * tick[1, line] + cosine * tick[0, line]
-        hand[1, line] = cosine * tick[1, line] - sine * tick[0, line]
-        place[0, line] = delay[line] + depth[0] * sine
+        place[0, line] = delay[line] + depth[0] * hand[0, line]
+    _turn(hand, tick)
+    for line in range(LINES):
         place[1, line] = delay[line] + depth[0] * hand[0, line]
         # The same eight samples serve the whole step: the delay moves by less than a tenth of one.
         place[2, line] = math.floor(0.5 * (place[0, line] + place[1, line]))
@@ -294,34 +306,41 @@ def _read(ring: F32, at: int, taps: F32, line: int, block: F32) -> None:
 
 
 @kernel
-def _absorb(shelves: F32, blocks: F32, turned: F32) -> None:
-    """Runs all lines' two shelves over their blocks, in place, while their coefficients move."""
-    for i in range(GRID_FRAMES):
+def _absorb(shelves: F32, first: int, last: int) -> None:
+    """Runs all lines' two shelves over some frames of what is side by side, in place."""
+    for i in range(first, last):
+        at = _TURNED + i * LINES
         for line in range(LINES):
-            turned[i * LINES + line] = blocks[line, i]
-    for i in range(GRID_FRAMES):
-        moved = np.float32(i)
-        for line in range(LINES):
-            now, move = line, _MOVES + line
-            value = turned[i * LINES + line]
+            value = shelves[at + line]
             came, low, high = shelves[_CAME + line], shelves[_LOW + line], shelves[_HIGH + line]
-            shelved = (
-                (shelves[_B0 + now] + moved * shelves[_B0 + move]) * value
-                + (shelves[_B1 + now] + moved * shelves[_B1 + move]) * came
-                - (shelves[_A1 + now] + moved * shelves[_A1 + move]) * low
-            )
+            shelved = shelves[_B0 + line] * value + shelves[_B1 + line] * came - shelves[_A1 + line] * low
             shelves[_CAME + line] = value
             shelves[_LOW + line] = shelved
-            turned[i * LINES + line] = shelves[_HIGH + line] = (
-                (shelves[_HIGH_B0 + now] + moved * shelves[_HIGH_B0 + move]) * shelved
-                + (shelves[_HIGH_B1 + now] + moved * shelves[_HIGH_B1 + move]) * low
-                - (shelves[_HIGH_A1 + now] + moved * shelves[_HIGH_A1 + move]) * high
+            shelves[at + line] = shelves[_HIGH + line] = (
+                shelves[_HIGH_B0 + line] * shelved
+                + shelves[_HIGH_B1 + line] * low
+                - shelves[_HIGH_A1 + line] * high
             )
+
+
+@kernel
+def _absorbed(shelves: F32, moving: bool, blocks: F32) -> None:
+    """What a turn leaves of all lines' blocks, in place; shelves that move do so in eight parts."""
+    for i in range(GRID_FRAMES):
+        for line in range(LINES):
+            shelves[_TURNED + i * LINES + line] = blocks[line, i]
+    if moving:
+        for first in range(0, GRID_FRAMES, _PART):
+            _absorb(shelves, first, first + _PART)
+            for k in range(_LEVEL):
+                shelves[k] += np.float32(_PART) * shelves[_MOVES + k]
+    else:
+        _absorb(shelves, 0, GRID_FRAMES)
     for k in range(_CAME, _HIGH + LINES):
         shelves[k] = shelves[k] if abs(shelves[k]) > _SILENT else np.float32(0.0)
     for line in range(LINES):
         for i in range(GRID_FRAMES):
-            blocks[line, i] = turned[i * LINES + line]
+            blocks[line, i] = shelves[_TURNED + i * LINES + line]
 
 
 @kernel
@@ -351,30 +370,40 @@ def _is_zero(blocks: F32) -> bool:
 
 
 @kernel
-def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
-    """Adds the reverberation of `x` (2, frames) to `out` (2, frames).
+def rest(state: SpaceState, steps: int) -> None:
+    """Lets time go by in a space that rings no more, and into which nothing is sent."""
+    state.clock[0] += steps
+    state.rest[0] += steps
+    for _ in range(steps):
+        _turn(state.hand, state.tick)
+
+
+@kernel
+def space(state: SpaceState, t60: F64, x: F32, out: F32) -> bool:
+    """Adds the reverberation of `x` (2, frames) to `out` (2, frames); returns whether it rang.
 
     `t60` (steps + 1, 3), from `space_coefficients`, may move while it sounds. A steady sound returns about
     as loud as it went in, whatever the T60; a mono one returns wide.
     """
     blocks, inputs = state.scratch[:LINES], state.scratch[LINES:]
     filters, shelves = state.filters, state.shelves
-    moving = (state.delay, state.depth, state.hand, state.tick, state.place, state.weights, state.taps)
     length = state.lines.shape[1] - 2 * GRID_FRAMES
     # When nothing but zeros has been written for longer than any ring is, there is nothing left to hear.
     empty = (length + state.before.shape[1] + ALLPASSES * state.allpass.shape[2]) // GRID_FRAMES
+    rang = False
     for step in range(x.shape[1] // GRID_FRAMES):
-        now = state.clock[0] * GRID_FRAMES
-        state.clock[0] += 1
         begin = step * GRID_FRAMES
+        now = state.clock[0] * GRID_FRAMES
         state.rest[0] = state.rest[0] + 1 if _is_zero(x[:, begin : begin + GRID_FRAMES]) else 0
+        state.clock[0] += 1
         if state.rest[0] > empty:
-            _drift(*moving)
+            _turn(state.hand, state.tick)
             continue
+        rang = True
         _absorption(state.delay, state.warp, state.t60, t60[step], filters)
         for k in range(_MOVES):
             shelves[k] = filters[k]
-        _absorption(state.delay, state.warp, state.t60, t60[step + 1], filters)
+        moves = _absorption(state.delay, state.warp, state.t60, t60[step + 1], filters)
         for k in range(_MOVES):
             shelves[_MOVES + k] = (filters[k] - shelves[k]) * _A_FRAME
 
@@ -390,11 +419,11 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
                 _thicken(state.allpass[channel, k], now, delay, inputs[channel], blocks[0])
 
         at = now % length
-        _drift(*moving)
+        _drift(state.delay, state.depth, state.hand, state.tick, state.place, state.weights, state.taps)
         for line in range(LINES):
             first = _behind(at, int(state.place[2, line]) + _TAPS // 2, length)
             _read(state.lines[line], first, state.taps, line, blocks[line])
-        _absorb(shelves, blocks, state.turned)
+        _absorbed(shelves, moves, blocks)
 
         for channel in range(2):
             heard = out[channel, begin:]
@@ -413,3 +442,4 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> None:
             _write(state.lines[line], at, blocks[line])
         if state.rest[0] > 0 and not _is_zero(blocks):
             state.rest[0] = 0
+    return rang

@@ -32,7 +32,7 @@ _LATE = 2.5
 """By ear: the level falls later than the pitch, so that the fall is heard."""
 
 _DELAY, _TURNING, _SINKING, _FALLING, _HOLD = range(5)
-_AT_REST = (0.0, 0.0, 1.0, 1.0, 0.0)
+_AT_REST = [0.0, 0.0, 1.0, 1.0, 0.0]
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ class Collapse:
         self._position = 0
         self._late = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._state = np.array(_AT_REST)
+        self._rests = True
         self._curves = np.zeros((2, MAX_STEPS + 1))
 
     def render(self, span: Span, x: F32) -> None:
         """Lets `x` (2, frames) fall, in place."""
         weight = span["weight"]
-        if not weight.any() and np.array_equal(self._state, _AT_REST):
+        if self._rests and not np.count_nonzero(weight):
             # Only the newest step is kept: a fall begins from the present.
             self._position = GRID_FRAMES
             self._line[:, :GRID_FRAMES] = x[:, -GRID_FRAMES:]
@@ -73,6 +74,7 @@ class Collapse:
         level = levels(span["floor_db"] * weight**_LATE)
         _sink(weight, level, falling, late, x)
         self._position += span.frames
+        self._rests = self._state.tolist() == _AT_REST
 
 
 @kernel

@@ -60,7 +60,7 @@ class Fog:
         """Lays the fog on `x` (2, frames), in place."""
         remember(self._line, span.start, x)
         density = span["density"]
-        if not density.any():
+        if not np.count_nonzero(density):
             self._filter.fill(0.0)
             return
         late = self._late[: 2 * span.frames].reshape(2, span.frames)

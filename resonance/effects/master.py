@@ -41,11 +41,16 @@ class Master:
 
     def __init__(self, patch: MasterPatch, setting: Setting, end: float) -> None:
         self.end = end
+        self._begun_frame = math.ceil(_SOFT_START_S * setting.rate_hz)
+        self._end_frames = math.ceil(_SOFT_END_S * setting.rate_hz)
 
     def render(self, span: Span, x: F32, out: F32) -> None:
         """Levels the premaster `x` (2, frames) into `out`, which is overwritten."""
         out.fill(0.0)
-        ramped(x, levels(span["gain_db"]) * levels(span["volume_db"]) * self._fades(span), out)
+        level = levels(span["gain_db"] + span["volume_db"])
+        if span.start < self._begun_frame or span.start + span.frames > self.end - self._end_frames:
+            level = level * self._fades(span)
+        ramped(x, level, out)
 
     def _fades(self, span: Span) -> F64:
         """The soft start of the piece and its soft end, at the steps' borders."""

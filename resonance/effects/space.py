@@ -17,7 +17,7 @@ from resonance.dsp import F32
 from resonance.dsp.convolution import convolution_state, convolve
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
-from resonance.dsp.space import space, space_coefficients, space_state
+from resonance.dsp.space import rest, space, space_coefficients, space_state
 from resonance.units import choice, db, file, part, seconds
 
 _MONO_BELOW_HZ = 130.0  # the side is 4 dB down at 120 Hz, and 12 dB an octave more below
@@ -43,19 +43,26 @@ class Space:
         self._state = space_state(setting.rate_hz, _SIZE_M[patch.room], int(setting.key("walls")))
         self._recorded = [convolution_state(_levelled(response)) for response in setting.recordings]
         self._lows = np.zeros(2)
+        self._rings = False
 
-    def render(self, span: Span, x: F32, out: F32) -> None:
-        """Adds the reverberation of what is sent, `x` (2, frames), to `out`."""
-        sent = np.zeros_like(x)
-        ramped(x, levels(span["gain_db"]), sent)
-        rung = np.zeros_like(x)
+    def render(self, span: Span, x: F32 | None, out: F32) -> None:
+        """Adds the reverberation of what is sent, `x` (2, frames) or nothing, to `out`."""
+        if x is None and not self._rings:
+            rest(self._state, span.steps)
+            return
+        sent = np.zeros_like(out)
+        if x is not None:
+            ramped(x, levels(span["gain_db"]), sent)
+        rung = np.zeros_like(out)
         if self._recorded:
             convolve(self._recorded[0], sent, rung)
+            rang = bool(rung.any())
         else:
             t60_s = span["t60_s"]
             t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
-            space(self._state, t60, sent, rung)
-        if rung.any() or self._lows.any():
+            rang = space(self._state, t60, sent, rung)
+        self._rings = bool(rang or self._recorded or np.count_nonzero(self._lows))
+        if self._rings:
             mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)
             out += rung
 

@@ -7,8 +7,9 @@ within eight steps, and gives it back as softly.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from resonance.contract import MAX_STEPS, Beat, Span
 from resonance.dsp import F64, GRID_FRAMES
 from resonance.engine.course import Landing, Passage
 from resonance.generate.heart import BEATS_A_BREATH, Heart, Pulse
-from resonance.score.timeline import RINGS_S, Timeline, Track
+from resonance.score.timeline import RINGS_S, Stretch, Timeline, Track
 
 PULSE = "pulse"
 """What is let go of when the heart is led no more."""
@@ -34,36 +35,28 @@ class Ride:
     before: float
     step: int
 
-    def over(self, step: int, steps: int, written: F64 | None = None) -> F64:
-        """Where it is at the borders of some steps, shape (steps + 1,), given back to what is `written`."""
+    def over(self, step: int, steps: int, there: F64 | float) -> F64:
+        """Where it is at the borders of some steps, shape (steps + 1,), on the way from before to `there`."""
         reached = np.clip((np.arange(step, step + steps + 1) - self.step) / RIDE_STEPS, 0.0, 1.0)
-        if written is None:
-            return self.before + ((self.value or 0.0) - self.before) * reached
-        return np.where(reached < 1.0, self.before + (written - self.before) * reached, written)
+        return np.where(reached < 1.0, self.before + (there - self.before) * reached, there)
 
 
-class Fields(Mapping[str, F64]):
-    """An owner's controls over some steps; each is looked up when it is first asked for."""
+class Fields(dict[str, F64]):
+    """An owner's controls over some steps; each is looked up when it is first asked for.
 
-    def __init__(self, clock: Clock, owner: str, names: Sequence[str], steps: int) -> None:
+    `names` has the clock's name for each.
+    """
+
+    def __init__(self, clock: Clock, names: Mapping[str, str], steps: int) -> None:
         self._clock = clock
-        self._owner = owner
         self._names = names
         self._steps = steps
-        self._known: dict[str, F64] = {}
 
-    def __getitem__(self, name: str) -> F64:
-        if name not in self._known:
-            if name not in self._names:
-                raise KeyError(f"{self._owner} declares no parameter '{name}' that follows curves")
-            self._known[name] = self._clock.values(f"{self._owner}.{name}", self._steps)
-        return self._known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    def __missing__(self, name: str) -> F64:
+        if name not in self._names:
+            raise KeyError(f"no parameter '{name}' that follows curves: there are {', '.join(self._names)}")
+        self[name] = values = self._clock.values(self._names[name], self._steps)
+        return values
 
 
 class Places(NamedTuple):
@@ -74,6 +67,12 @@ class Places(NamedTuple):
     borders: F64
     times_s: F64
     reach_s: tuple[float, float]  # the earliest and the latest of them
+
+
+@functools.lru_cache(maxsize=1024)
+def constant(value: float) -> F64:
+    """A control that rests, for spans of any length; read only."""
+    return np.full(MAX_STEPS + 1, value)
 
 
 NOWHERE = Places(-1, 0, np.zeros(0), np.zeros(0), (0.0, 0.0))
@@ -97,7 +96,7 @@ class Clock:
             "breath_hz": timeline.breath_hz,
         }
         self._rides: dict[str, Ride] = {}
-        self._constants: dict[float, F64] = {}
+        self._stretches: dict[str, Stretch] = {}
         self.course = Passage(timeline, rate_hz)
         self.landing: Landing | None = None
         self._at = NOWHERE
@@ -152,19 +151,36 @@ class Clock:
 
     def resting(self, name: str, steps: int) -> float | None:
         """A control's one value over the next steps, or None where it may move."""
-        if name in self._rides or self.landing is not None or self.course.moves(name):
+        ride = self._ride(name)
+        if ride is not None:
+            return ride.value if self.step >= ride.step + RIDE_STEPS else None
+        if self.landing is not None and self.landing.moves(name):
             return None
-        track = self._tracks[name]
-        return track.constant if track.constant is not None else track.resting(*self._places(steps).reach_s)
+        return self._resting_on_course(name, steps)
+
+    def _resting_on_course(self, name: str, steps: int) -> float | None:
+        if self.course.moves(name, self.step):
+            return None
+        first_s, last_s = self._places(steps).reach_s
+        stretch = self._stretches.get(name)
+        if stretch is None or not stretch.from_s <= first_s <= stretch.to_s:
+            self._stretches[name] = stretch = self._tracks[name].stretch(first_s)
+        return stretch.value if last_s <= stretch.to_s else None
+
+    def _ride(self, name: str) -> Ride | None:
+        """The ride that a control is on; one that has given it back is none."""
+        ride = self._rides.get(name)
+        return ride if ride is None or ride.value is not None or self.step < ride.step + RIDE_STEPS else None
 
     def values(self, name: str, steps: int) -> F64:
         """A control at the borders of the next `steps` steps, shape (steps + 1,); read only."""
-        ride = self._rides.get(name)
+        rested = self.resting(name, steps)
+        if rested is not None:
+            return constant(rested)[: steps + 1]
+        ride = self._ride(name)
         if ride is None:
             return self._written(name, steps)
-        if ride.value is None and self.step >= ride.step + RIDE_STEPS:
-            return self._written(name, steps)
-        return ride.over(self.step, steps, self._written(name, steps) if ride.value is None else None)
+        return ride.over(self.step, steps, self._written(name, steps) if ride.value is None else ride.value)
 
     def _written(self, name: str, steps: int) -> F64:
         """A control as the score wants it on this course."""
@@ -173,33 +189,28 @@ class Clock:
         return self.landing.taken(name, self._places(steps).borders, self._on_course(name, steps))
 
     def _on_course(self, name: str, steps: int) -> F64:
-        rested = self.resting(name, steps)
+        rested = self._resting_on_course(name, steps)
         if rested is not None:
-            return self._constant(rested)[: steps + 1]
+            return constant(rested)[: steps + 1]
         places, track = self._places(steps), self._tracks[name]
         return self.course.taken(name, places.borders, track(places.times_s))
 
     def _places(self, steps: int) -> Places:
         # Kept whole in one place: several threads may ask at once.
         places = self._at
-        if (places.step, places.steps) != (self.step, steps):
+        if places.step != self.step or places.steps != steps:
             borders = np.arange(self.step, self.step + steps + 1, dtype=np.float64)
             times_s = self.course.times_s(borders)
             reach_s = float(times_s.min()), float(times_s.max())
             self._at = places = Places(self.step, steps, borders, times_s, reach_s)
         return places
 
-    def _constant(self, value: float) -> F64:
-        if value not in self._constants:
-            self._constants[value] = np.full(MAX_STEPS + 1, value)
-        return self._constants[value]
-
     def enter(self, passage: Passage, blend_s: float) -> None:
         """Goes on by another passage from this step on, taking over what is before within `blend_s`."""
         before = {}
         for name, track in self._tracks.items():
             presence = name.endswith(".presence")
-            if track.constant is not None and not presence and not self.course.moves(name):
+            if track.constant is not None and not presence and not self.course.moves(name, self.step):
                 continue
             value = float(self._on_course(name, 0)[0])
             wanted = presence and (value > 0.0 or self._is_wanted(name))
@@ -212,6 +223,7 @@ class Clock:
         """Follows a passage from now on as if there had been nothing before."""
         self.course = passage
         self._at = NOWHERE
+        self._stretches = {}
 
     def _is_wanted(self, name: str) -> bool:
         return any(begin <= self.step < end for begin, end in self.wanted(name))
@@ -249,7 +261,7 @@ class Clock:
             energy=self.values("energy", steps),
             tension=self.values("tension", steps),
             bpm=bpm,
-            presence=self._constant(1.0)[: steps + 1],
+            presence=constant(1.0)[: steps + 1],
             fields={},
             beats=beats,
         )

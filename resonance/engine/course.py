@@ -66,14 +66,14 @@ class Passage:
         """The score's seconds at these borders of steps."""
         return np.maximum(self.from_s + (borders - self.first) * self.step_s, self.settled_s)
 
-    def moves(self, name: str) -> bool:
-        """Whether a value can move here that does not in the score."""
-        return name in self.before
+    def moves(self, name: str, step: int) -> bool:
+        """Whether a value can move, from a step on, that does not in the score."""
+        return step < self.first + self.blend_steps and name in self.before
 
     def taken(self, name: str, borders: F64, values: F64) -> F64:
         """The score's values at these borders, as they are taken over from those before."""
         before = self.before.get(name)
-        if before is None:
+        if before is None or borders[0] >= self.first + self.blend_steps:
             return values
         share = np.clip((borders - self.first) / self.blend_steps, 0.0, 1.0)
         taken = share * share * (3.0 - 2.0 * share)
@@ -136,8 +136,8 @@ class Held(Passage):
         wander = _wander(self._elapsed_s(borders), periods_s, _phases(self.seed, "place"))
         return low_s + (high_s - low_s) * (0.5 + 0.5 * wander)
 
-    def moves(self, name: str) -> bool:
-        return name in _MOOD or super().moves(name)
+    def moves(self, name: str, step: int) -> bool:
+        return name in _MOOD or super().moves(name, step)
 
     def taken(self, name: str, borders: F64, values: F64) -> F64:
         if name in _MOOD:
@@ -169,7 +169,7 @@ class Leaving(Passage):
     def times_s(self, borders: F64) -> F64:
         return np.full(len(borders), self.from_s)
 
-    def moves(self, name: str) -> bool:
+    def moves(self, name: str, step: int) -> bool:
         return True
 
     def taken(self, name: str, borders: F64, values: F64) -> F64:
@@ -203,6 +203,10 @@ class Landing:
         """How much of the way has been come at these borders, 0 to 1."""
         share = np.clip((borders - self.first) / max(self.last - self.first, 1), 0.0, 1.0)
         return self.begun + (1.0 - self.begun) * share
+
+    def moves(self, name: str) -> bool:
+        """Whether a control moves on the way that does not in the score."""
+        return name in _COMES_TO_REST or name.endswith(".presence")
 
     def taken(self, name: str, borders: F64, values: F64) -> F64:
         """A control's values on the way."""

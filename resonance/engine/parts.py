@@ -7,13 +7,12 @@ alone, and said. A part that the score does not want, and that no longer rings, 
 
 from __future__ import annotations
 
+import functools
 import heapq
-import io
 import math
-import pickle
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
-from resonance.engine.clock import Clock, Fields
+from resonance.engine.clock import Clock, Fields, constant
 from resonance.engine.hand import Hand
 from resonance.engine.turn import Turn, lasts
 from resonance.sounds import Sound
@@ -39,15 +38,10 @@ _HALF_AIR_M = 120.0  # by ear: at 120 m the top octave is gone, at a kilometre a
 
 
 class Scratch:
-    """A stereo buffer for spans of any length; a view of it is always contiguous, as kernels ask.
+    """A stereo buffer for spans of any length; a view of it is always contiguous, as kernels ask."""
 
-    It lies in `memory`, `SAMPLES` floats, or in some of its own.
-    """
-
-    SAMPLES = 2 * MAX_STEPS * GRID_FRAMES
-
-    def __init__(self, memory: F32 | None = None) -> None:
-        self._flat = np.zeros(self.SAMPLES, np.float32) if memory is None else memory
+    def __init__(self) -> None:
+        self._flat = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def view(self, frames: int) -> F32:
         """The buffer's first `frames` frames, shape (2, frames), with whatever is in them."""
@@ -80,18 +74,32 @@ class Slot:
     hand: Hand | None = None
 
 
-class Strip:
-    """A part's strip of the desk over a span: its level, its send, and how the air dulls it, if it does."""
+@functools.lru_cache(maxsize=1024)
+def _resting_level(gain_db: float) -> F64:
+    """The level of a gain that rests, for spans of any length; read only."""
+    return levels(constant(gain_db))
 
-    def __init__(self, gain_db: F64, send_db: F64, distance_m: F64, rate_hz: float) -> None:
+
+class Way:
+    """From a part to who hears it: how near it is, its send, and how the air dulls it, if it does."""
+
+    def __init__(self, send_db: F64, distance_m: F64, rate_hz: float) -> None:
         distance = np.maximum(distance_m, 0.5) / NEAR_M
-        self.gain: F64 = levels(gain_db) / distance
+        self.nearness: F64 = 1.0 / distance
         # The reverberant field hardly falls with distance: the send falls with its root only.
         self.send: F64 = levels(send_db) * np.sqrt(distance)
         self.cutoff: F64 | None = None
         if distance.max() > 1.0:
             cutoff = _CLEAR_AIR_HZ / (1.0 + np.maximum(distance - 1.0, 0.0) * (NEAR_M / _HALF_AIR_M))
             self.cutoff = np.minimum(cutoff / rate_hz, 0.49)
+
+
+class Strip(NamedTuple):
+    """A part's strip of the desk over a span: its level, its send, and the cutoff of the air, if it dulls."""
+
+    gain: F64
+    send: F64
+    cutoff: F64 | None
 
 
 class Part:
@@ -112,7 +120,6 @@ class Part:
     ) -> None:
         self.name = sound.name
         self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
-        self.reflects = sound.voice.reflects
         self.began: Sequence[Event] = ()
         self.sounding = False
         self.dry = self.wet = np.zeros((2, 0), np.float32)
@@ -124,7 +131,9 @@ class Part:
         self._turn = turn
         self._presence = f"{sound.name}.presence"
         self.follow()
-        self._fields = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
+        curves = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
+        self._fields = {name: f"{sound.name}.{name}" for name in curves}
+        self._own: tuple[Span, Span] | None = None
         self._rule = (sound.rule or Sustain)(patch, setting)
         self._voices = sound.voice.voices if sound.rule else 1
         spares = SPARES if sound.rule else 0
@@ -132,11 +141,9 @@ class Part:
         self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = self._notes = 0
-        self._air = np.zeros((2, 2))
-        self._rested: tuple[tuple[float, float, float], Strip] | None = None
-        self.buffers = Scratch(), Scratch()  # where it sounds into: dry and wet
-        # What every process has that has this part; it is not sent with its voices.
-        self._common = [patch, setting, setting.past, *setting.recordings]
+        self._air = np.zeros(4)
+        self._rested: tuple[tuple[float, float], Way] | None = None
+        self._buffers = {name: Scratch() for name in ("dry", "wet")}
 
     def follow(self) -> None:
         """Learns where on the clock's course the score wants the sound."""
@@ -144,7 +151,9 @@ class Part:
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""
-        return Span(
+        if self._own is not None and self._own[0] is span:
+            return self._own[1]
+        own = Span(
             span.start,
             span.steps,
             span.rate_hz,
@@ -153,10 +162,12 @@ class Part:
             span.tension,
             span.bpm,
             self._clock.values(self._presence, span.steps),
-            Fields(self._clock, self.name, self._fields, span.steps),
+            Fields(self._clock, self._fields, span.steps),
             span.beats,
             {name: heard.get(name, ()) for name in self.hears},
         )
+        self._own = span, own
+        return own
 
     def put(self, event: Event) -> None:
         """Adds an event, of the rule's or a player's, to be begun at its frame."""
@@ -223,65 +234,40 @@ class Part:
                 slot.end = min(slot.end, self._clock.step + LEAVE_STEPS)
                 slot.fade_steps = LEAVE_STEPS
 
-    def may_sound(self, steps: int) -> bool:
-        """Whether it sounds, or may begin to within the next steps."""
-        first = self._clock.step
-        wanted = any(begin < first + steps and end > first for begin, end in self._wanted)
-        return wanted or self.sounding or bool(self._pending)
-
-    def hand_over(self) -> bytes | None:
-        """All that sounds, for the same part elsewhere, silent here now; None where it cannot be sent."""
-        packed = io.BytesIO()
-        try:
-            _Packer(packed, self._common).dump((self._busy, self._air))
-        except (pickle.PicklingError, TypeError, AttributeError):
-            return None
-        self.fall_silent()
-        return packed.getvalue()
-
-    def take_over(self, packed: bytes) -> None:
-        """Goes on where the same part in another process had come to."""
-        self._busy, self._air = _Unpacker(io.BytesIO(packed), self._common).load()
-        del self._free[len(self._free) - len(self._busy) :]
-
-    def fall_silent(self) -> None:
-        """Stops at once whatever sounds."""
-        self._free += self._busy
-        self._busy = []
-        self._air = np.zeros((2, 2))
-        self.sounding = False
-
     def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
         """Sounds the engine's span into `dry` and `wet`."""
         begins = [event for event in self.began if event.sounds]
         # What the air still owes is paid, so that nothing hangs on where a span happened to end.
-        self.sounding = bool(begins or self._busy or self._air.any())
+        self.sounding = bool(begins or self._busy or (self.sounding and self._air.any()))
         if not self.sounding:
             return
         own = self.span(span, heard)
-        self.dry, self.wet = (buffer.silent(span.frames) for buffer in self.buffers)
+        self.dry = self._buffers["dry"].silent(span.frames)
+        self.wet = self._buffers["wet"].silent(span.frames)
         strip = self._strip(own)
         for event in begins:
             self._begin(event, own, strip)
         self._sound(own, strip, span.steps)
-        for air, audio in zip(self._air, (self.dry, self.wet), strict=True):
-            if strip.cutoff is not None:
-                absorb(air, strip.cutoff, audio, min(_CLEAR_AIR_HZ / span.rate_hz, 0.49))
-            else:
-                air[:] = audio[:, -1]
+        if strip.cutoff is not None:
+            absorb(self._air, strip.cutoff, self.dry, self.wet, min(_CLEAR_AIR_HZ / span.rate_hz, 0.49))
+        else:
+            self._air[:2], self._air[2:] = self.dry[:, -1], self.wet[:, -1]
 
     def _strip(self, span: Span) -> Strip:
-        """The strip over a span; where nothing on it moves, which is most of the time, the one there was."""
+        """The strip over a span; most of the time nothing moves on it but its gain, and the way is kept."""
         gain_db, send_db, distance_m = (
-            self._clock.resting(f"{self.name}.{name}", span.steps) for name in _STRIP
+            self._clock.resting(self._fields[name], span.steps) for name in _STRIP
         )
-        if gain_db is None or send_db is None or distance_m is None:
-            return Strip(span["gain_db"], span["send_db"], span["distance_m"], span.rate_hz)
-        resting = gain_db, send_db, distance_m
-        if self._rested is None or self._rested[0] != resting:
-            gains_db, sends_db, distances_m = np.repeat([resting], MAX_STEPS + 1, axis=0).T
-            self._rested = resting, Strip(gains_db, sends_db, distances_m, span.rate_hz)
-        return self._rested[1]
+        if send_db is None or distance_m is None:
+            way = Way(span["send_db"], span["distance_m"], span.rate_hz)
+        else:
+            if self._rested is None or self._rested[0] != (send_db, distance_m):
+                way = Way(constant(send_db), constant(distance_m), span.rate_hz)
+                self._rested = (send_db, distance_m), way
+            way = self._rested[1]
+        borders = slice(0, span.steps + 1)
+        level = levels(span["gain_db"]) if gain_db is None else _resting_level(gain_db)[borders]
+        return Strip(level * way.nearness[borders], way.send, way.cutoff)
 
     def _begin(self, event: Event, span: Span, strip: Strip) -> None:
         """Starts a voice at its step of the span; who is free for it hangs on that step alone."""
@@ -309,7 +295,7 @@ class Part:
         asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[place])
         slot.event = event
         slot.lag = event.frame % GRID_FRAMES
-        slot.level = level_from_db(event.level_db) * near * asked
+        slot.level = float(level_from_db(event.level_db) * near * asked)
         slot.send = near**-0.5
         slot.hand = event.detail.get("hand")
         slot.end = step + self._steps(slot.voice.start(event, self._felt(slot, span.cut(place, span.steps))))
@@ -350,37 +336,15 @@ class Part:
         out = self._scratch.silent(span.frames)
         slot.voice.render(self._felt(slot, span), out)
         borders = slice(first, first + span.steps + 1)
-        level = strip.gain[borders] * slot.level
+        gain = strip.gain[borders]
         if slot.event.sustained:
-            level = level * span.presence
+            gain = gain * span.presence
         if self._turn is not None and lasts(slot.event):
-            level = level * self._turn.levels(span.start, span.steps)
+            gain = gain * self._turn.levels(span.start, span.steps)
         begin = span.start // GRID_FRAMES
         if slot.end < begin + span.steps + slot.fade_steps:
             left = slot.end - np.arange(begin, begin + span.steps + 1)
-            level = level * np.clip(left / slot.fade_steps, 0.0, 1.0)
-        send = strip.send[borders] * slot.send
-        peak: float = mix(out, slot.carry, slot.lag, level, send, first, self.dry, self.wet)
+            gain = gain * np.clip(left / slot.fade_steps, 0.0, 1.0)
+        own, send = (slot.level, slot.send), strip.send[borders]
+        peak: float = mix(out, slot.carry, slot.lag, own, gain, send, first, self.dry, self.wet)
         return peak <= LIMIT
-
-
-class _Packer(pickle.Pickler):
-    """Packs voices without what they have in common with those of another process."""
-
-    def __init__(self, file: io.BytesIO, common: Sequence[Any]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._places = {id(thing): place for place, thing in enumerate(common) if thing is not None}
-
-    def persistent_id(self, thing: Any) -> int | None:
-        return self._places.get(id(thing))
-
-
-class _Unpacker(pickle.Unpickler):
-    """Unpacks them in the midst of what is common there."""
-
-    def __init__(self, file: io.BytesIO, common: Sequence[Any]) -> None:
-        super().__init__(file)
-        self._common = common
-
-    def persistent_load(self, place: Any) -> Any:
-        return self._common[place]

@@ -6,7 +6,7 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,14 @@ class Placed:
     end_s: float
 
 
+class Stretch(NamedTuple):
+    """From when until when a track has one `value`; None where it moves."""
+
+    from_s: float
+    to_s: float
+    value: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """A value over time: breakpoints joined by straight lines, resting before the first and after the last.
@@ -68,14 +76,18 @@ class Track:
         """The values at these seconds."""
         return np.interp(times_s, self.times_s, self.values)
 
-    def resting(self, first_s: float, last_s: float) -> float | None:
-        """Its one value between two times, or None where it moves in them."""
-        values = self.values
-        if len(values) == 1:
-            return float(values[0])
-        begin = max(int(self.times_s.searchsorted(first_s, "right")) - 1, 0)
-        end = int(self.times_s.searchsorted(last_s, "left")) + 1
-        return float(values[begin]) if (values[begin:end] == values[begin]).all() else None
+    def stretch(self, time_s: float) -> Stretch:
+        """The stretch around a time in which it rests, or on one line moves."""
+        here = max(int(self.times_s.searchsorted(time_s, "right")) - 1, 0)
+        others = np.flatnonzero(self.values != self.values[here])
+        place = int(others.searchsorted(here))
+        first = int(others[place - 1]) + 1 if place else 0
+        last = int(others[place]) - 1 if place < len(others) else len(self.values) - 1
+        from_s = float(self.times_s[first]) if place else -math.inf
+        to_s = float(self.times_s[last]) if place < len(others) else math.inf
+        if time_s > to_s:
+            return Stretch(to_s, float(self.times_s[last + 1]), None)
+        return Stretch(from_s, to_s, float(self.values[here]))
 
 
 class Timeline:

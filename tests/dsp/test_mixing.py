@@ -30,7 +30,7 @@ def test_mix_delays_a_voice_by_its_lag_at_exact_levels(lag):
         np.ones((2, 256), np.float32),
         np.zeros((2, 256), np.float32),
     )
-    peak = mix(voice, carry, lag, np.full(5, 0.5), np.full(5, 0.25), 0, dry, wet)
+    peak = mix(voice, carry, lag, (0.25, 0.5), np.full(5, 2.0), np.full(5, 0.5), 0, dry, wet)
     late = np.pad(voice, ((0, 0), (lag, 0)))[:, :256]
     assert peak == np.abs(voice).max()
     np.testing.assert_allclose(dry, 1 + 0.5 * late, atol=1e-7)
@@ -45,6 +45,7 @@ def test_mix_ramps_gain_and_send_in_straight_lines():
         voice,
         np.zeros((2, 64), np.float32),
         0,
+        (1.0, 1.0),
         np.array([0.0, 1.0, 0.0]),
         np.array([1.0, 1.0, 0.0]),
         0,
@@ -64,7 +65,7 @@ def test_mix_is_the_same_however_the_span_is_cut():
         carry = np.zeros((2, 64), np.float32)
         dry, wet = np.zeros((2, frames), np.float32), np.zeros((2, frames), np.float32)
         for a, b, cut in spans:
-            mix(voice[:, cut].copy(), carry, 21, gain[a : b + 1], send[a : b + 1], a, dry, wet)
+            mix(voice[:, cut].copy(), carry, 21, (0.7, 0.3), gain[a : b + 1], send[a : b + 1], a, dry, wet)
         outs.append((dry, wet))
     np.testing.assert_array_equal(outs[0], outs[1])
 
@@ -78,7 +79,7 @@ def test_mix_refuses_a_voice_gone_wrong_and_adds_nothing(wrong):
         np.zeros((2, 128), np.float32),
         np.zeros((2, 128), np.float32),
     )
-    assert mix(voice, carry, 9, np.ones(3), np.ones(3), 0, dry, wet) == math.inf
+    assert mix(voice, carry, 9, (1.0, 1.0), np.ones(3), np.ones(3), 0, dry, wet) == math.inf
     assert not dry.any()
     assert not wet.any()
     assert not carry.any()
@@ -87,7 +88,8 @@ def test_mix_refuses_a_voice_gone_wrong_and_adds_nothing(wrong):
 def test_mix_lets_the_limit_itself_pass():
     voice = np.full((2, 64), -LIMIT, np.float32)
     dry, wet = np.zeros((2, 64), np.float32), np.zeros((2, 64), np.float32)
-    assert mix(voice, np.zeros((2, 64), np.float32), 0, np.ones(2), np.ones(2), 0, dry, wet) == LIMIT
+    carry = np.zeros((2, 64), np.float32)
+    assert mix(voice, carry, 0, (1.0, 1.0), np.ones(2), np.ones(2), 0, dry, wet) == LIMIT
 
 
 def test_ramped_adds_along_a_line():
@@ -109,7 +111,7 @@ def response(run, frames: int, frequency: float) -> complex:
 def test_absorb_is_three_decibels_down_at_its_cutoff(rate_hz, cutoff_hz):
     frames = 200 * GRID_FRAMES
     cutoff = np.full(201, cutoff_hz / rate_hz)
-    level = abs(response(lambda x: absorb(np.zeros(2), cutoff, x), frames, cutoff_hz / rate_hz))
+    level = abs(response(lambda x: absorb(np.zeros(4), cutoff, x, x.copy()), frames, cutoff_hz / rate_hz))
     assert 20 * math.log10(level) == pytest.approx(-3.01, abs=0.05)
 
 
@@ -119,21 +121,30 @@ def test_filters_are_the_same_however_the_span_is_cut_and_fall_silent(kernel):
     cutoff = np.geomspace(0.001, 0.4, STEPS + 1)
     outs = []
     for spans in ([(0, STEPS, slice(0, frames))], chopped(frames)):
-        x, state = noise(frames), np.zeros(2)
+        x, sent, state = noise(frames), noise(frames, 2), np.zeros(4 if kernel == "absorb" else 2)
         for a, b, cut in spans:
-            part = x[:, cut].copy()
+            part, wet = x[:, cut].copy(), sent[:, cut].copy()
             if kernel == "absorb":
-                absorb(state, cutoff[a : b + 1], part)
+                absorb(state, cutoff[a : b + 1], part, wet)
             else:
                 mono_below(state, 0.01, part)
-            x[:, cut] = part
-        outs.append(x)
+            x[:, cut], sent[:, cut] = part, wet
+        outs.append((x, sent))
     np.testing.assert_array_equal(outs[0], outs[1])
     for _ in range(40):
-        part = np.zeros((2, frames), np.float32)
-        absorb(state, cutoff[:], part) if kernel == "absorb" else mono_below(state, 0.01, part)
+        part, wet = np.zeros((2, frames), np.float32), np.zeros((2, frames), np.float32)
+        absorb(state, cutoff[:], part, wet) if kernel == "absorb" else mono_below(state, 0.01, part)
     assert not state.any()
     assert not part.any()
+
+
+def test_absorb_dulls_what_is_sent_as_it_does_what_is_heard():
+    dry, wet = noise(256), noise(256, 2)
+    sent, heard = wet.copy(), dry.copy()
+    absorb(np.zeros(4), np.full(5, 0.05), dry, wet)
+    absorb(np.zeros(4), np.full(5, 0.05), sent, heard)
+    np.testing.assert_array_equal(dry, heard)
+    np.testing.assert_array_equal(wet, sent)
 
 
 def test_mono_below_keeps_the_middle_and_high_sides():

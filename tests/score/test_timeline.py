@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 
 from resonance.score import Placed, Timeline, load
+from resonance.score.timeline import Track
 
 SCORE = """format = 1
 bpm = 60
@@ -178,3 +181,11 @@ def test_ten_thousand_years_of_nothing_is_still_one_scene(written):
     assert timeline.scene_at(5.0) == Placed("a", 0.0, 86_400.0)
     assert timeline.valence.constant == 0.5
     assert timeline.breath_hz.constant == 54.0 / 240.0
+
+
+def test_a_track_knows_from_when_until_when_it_rests():
+    track = Track(np.array([1.0, 2.0, 3.0, 4.0]), np.array([5.0, 5.0, 6.0, 6.0]))
+    assert track.stretch(0.0) == track.stretch(2.0) == (-math.inf, 2.0, 5.0)
+    assert track.stretch(2.5) == (2.0, 3.0, None)
+    assert track.stretch(3.0) == track.stretch(9.0) == (3.0, math.inf, 6.0)
+    assert Track(np.array([7.0]), np.array([0.5])).stretch(1.0) == (-math.inf, math.inf, 0.5)
