@@ -2,7 +2,7 @@
 
     python benchmarks/produce.py loudness [--count 20]     # our meter and limiter against another program's
     python benchmarks/produce.py loops [--count 20]        # the seam against all else in the file
-    python benchmarks/produce.py workers [--score dream]   # two workers' speed and bytes against one's
+    python benchmarks/produce.py workers [--score dream] [--count 3]   # two workers against one
     python benchmarks/produce.py kills [--count 1000] [--minutes 30]
     python benchmarks/produce.py batch [--count 40]        # over a local cluster, with one worker killed
     python benchmarks/produce.py large                     # a WAV of over 4 GB, read back and removed
@@ -40,6 +40,8 @@ from resonance.cli import main as resonance
 from resonance.cli.batch import cluster, sha256, spread
 from resonance.cli.plan import plan
 from resonance.score import preset_names
+
+PROGRAM = "import sys; from resonance.cli import main; sys.exit(main())"
 
 
 def rendered(*call: str) -> dict:
@@ -160,29 +162,30 @@ def loops(count: int) -> bool:
     return bad == 0
 
 
-def workers(score: str) -> bool:
-    """One worker and two in turns over the whole piece, and in turns with them what two cores are worth.
+def workers(score: str, rounds: int) -> bool:
+    """The whole piece to a file by one worker and by two, in turns, and what two cores are worth meanwhile.
 
     On a machine that others use as well two cores do not do twice the work of one: that is measured with work
     that shares nothing, and 1.6 is asked of what would be 2 on a machine of one's own.
     """
-    import resonance as engine_room
-
-    playing = {n: engine_room.Engine(engine_room.load(score), workers=n).blocks() for n in (1, 2)}
-    spent, free, same, ended = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}, True, False
-    while not ended:
-        heard: dict[int, list[bytes]] = {}
-        for number, blocks in playing.items():
-            began = time.perf_counter()
-            heard[number] = [block.mix.tobytes() for block in itertools.islice(blocks, 20)]
-            spent[number] += time.perf_counter() - began
-            free[number] += _freely_s(number)
-        same &= heard[1] == heard[2]
-        ended = not heard[1]
-    faster, worth = spent[1] / spent[2], free[1] / free[2]
-    print(f"{score}: one worker {spent[1]:.1f} s, two {spent[2]:.1f} s: {faster:.2f} times as fast")
-    print(f"two cores are worth {worth:.2f} just now: {2.0 * faster / worth:.2f} of 2; same bytes: {same}")
-    return same and faster >= 0.8 * worth
+    spent_s: dict[int, list[float]] = {1: [], 2: []}
+    free_s: dict[int, list[float]] = {1: [], 2: []}
+    digests = set()
+    for turn in range(rounds):
+        for number in (1, 2) if turn % 2 == 0 else (2, 1):
+            free_s[number].append(_freely_s(number))
+            call = ["render", score, "-o", "a.wav", "--force", "--json", "--workers", str(number)]
+            made = subprocess.run([sys.executable, "-c", PROGRAM, *call], check=True, capture_output=True)
+            spent_s[number].append(json.loads(made.stdout)["render_seconds"])
+            free_s[number].append(_freely_s(number))
+            digests.add(sha256(Path("a.wav")))
+            print(f"{number}: {spent_s[number][-1]:.1f} s", flush=True)
+    one, two = (float(np.median(spent_s[number])) for number in (1, 2))
+    worth = float(np.median(free_s[1]) / np.median(free_s[2]))
+    print(f"{score}: one worker {one:.1f} s, two {two:.1f} s: {one / two:.2f} times as fast")
+    same = len(digests) == 1
+    print(f"two cores are worth {worth:.2f} just now: {2.0 * one / two / worth:.2f} of 2; same bytes: {same}")
+    return same and one / two >= 0.8 * worth
 
 
 def _freely_s(threads: int) -> float:
@@ -207,49 +210,48 @@ def kills(count: int, minutes: float) -> bool:
     Path("small.toml").write_text(
         'format = 1\n[[scene]]\nname = "only"\nlength = 40\nsounds = ["drone", "crystals", "heartbeat"]\n'
     )
-    rendered("small.toml", "-o", "whole.wav")
-    whole, _ = soundfile.read("whole.wav", dtype="int32")
+    wholes = {ending: Path(f"whole.{ending}") for ending in ("wav", "flac", "ogg")}
+    took_s = {ending: rendered("small.toml", "-o", str(path)) for ending, path in wholes.items()}
+    sounds = {ending: soundfile.read(path, dtype="int32")[0] for ending, path in wholes.items()}
     chance, done, empty, wrong, finished = random.Random(1), 0, 0, 0, 0
     until = time.monotonic() + 60.0 * minutes
     while done < count and time.monotonic() < until:
-        # One process renders many times: what is killed is the render, not the start of Python.
-        with subprocess.Popen([sys.executable, __file__, "again"], stdout=subprocess.PIPE) as child:
-            assert child.stdout is not None
-            child.stdout.readline()
-            time.sleep(chance.uniform(0.0, 2.5))
-            child.send_signal(signal.SIGKILL)
+        ending = ("wav", "wav", "flac", "ogg")[done % 4]
+        final, part = Path(f"a.{ending}"), Path(f"a.{ending}.part")
+        final.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+        # A copy of this process renders: what is killed is the render, not the start of Python.
+        child = os.fork()
+        if child == 0:
+            rendered("small.toml", "-o", str(final))
+            os._exit(0)
+        time.sleep(chance.uniform(0.0, 1.2 * took_s[ending]["render_seconds"]))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
         done += 1
-        finished += Path("a.wav").exists()
-        if Path("a.wav").exists() and sha256(Path("a.wav")) != sha256(Path("whole.wav")):
+        finished += final.exists()
+        if final.exists() and sha256(final) != sha256(wholes[ending]):
             wrong += 1
-        if not Path("a.wav.part").exists():
-            empty += 1
+            print(f"kill {done}: a wrong {final}")
+        if not part.exists() or part.stat().st_size == 0:
+            # Killed before its first byte, or after its last.
+            empty += not final.exists()
             continue
         try:
-            played, _ = soundfile.read("a.wav.part", dtype="int32")
+            played, _ = soundfile.read(part, dtype="int32")
         except soundfile.LibsndfileError as error:
-            # Killed before its first byte: nothing was rendered yet.
-            wrong += Path("a.wav.part").stat().st_size > 0
-            empty += 1
-            print(f"kill {done}: {error}")
+            wrong += 1
+            print(f"kill {done}: {part} of {part.stat().st_size} bytes: {error}")
             continue
-        wrong += not np.array_equal(played, whole[: len(played)])
-        if done % 25 == 0:
-            os.replace("a.wav.part", "b.wav.part")
-            Path("b.wav").unlink(missing_ok=True)
-            rendered("small.toml", "-o", "b.wav", "--resume")
-            wrong += sha256(Path("b.wav")) != sha256(Path("whole.wav"))
+        if not np.array_equal(played, sounds[ending][: len(played)]):
+            wrong += 1
+            print(f"kill {done}: {part} holds another sound")
+        if done % 20 == 1:
+            rendered("small.toml", "-o", str(final), "--resume")
+            wrong += sha256(final) != sha256(wholes[ending])
             print(f"{done} kills, {wrong} wrong", flush=True)
-    print(f"{done} kills ({empty} before the first sound): {wrong} unreadable or wrong files")
+    print(f"{done} kills ({empty} before the first sound, {finished} after the last): {wrong} wrong files")
     return wrong == 0 and done == count
-
-
-def again() -> None:
-    """Renders the same file over and over, until it is killed."""
-    rendered("small.toml", "-o", "warm.wav")
-    print("warm", flush=True)
-    while True:
-        rendered("small.toml", "-o", "a.wav")
 
 
 def batch(count: int) -> bool:
@@ -306,16 +308,23 @@ def large() -> bool:
         file.seek(file.frames - 192_000 * 300)
         for _ in range(300):
             heard = max(heard, float(np.abs(file.read(192_000)).max()))
-    told = ""
-    if shutil.which("ffprobe"):
-        call = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", "a.wav"]
-        told = subprocess.run(call, check=True, capture_output=True, text=True).stdout.strip()
-    print(
-        f"{size / 2**30:.2f} GiB, {head.decode()}, {frames / 192_000:.1f} s, ffprobe says {told or 'nothing'}"
-    )
+    told = {
+        tool: float(subprocess.run([tool, *words, "a.wav"], check=True, capture_output=True).stdout)
+        for tool, words in TOOLS.items()
+        if shutil.which(tool)
+    }
+    print(f"{size / 2**30:.2f} GiB, {head.decode()}, {frames / 192_000:.1f} s; others say: {told}")
     print(f"the last five minutes peak at {heard:.4f}; rendered {made['times_real_time']} times real time")
     right = head == b"RF64" and size > 2**32 and frames == 48 * 60 * 192_000 and heard > 0.001
-    return right and (not told or float(told) == 2880.0)
+    return right and all(seconds in (2880.0, 2_880_000.0) for seconds in told.values())
+
+
+TOOLS = {
+    "ffprobe": ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"],
+    "sox": ["--i", "-D"],
+    "mediainfo": ["--Inform=General;%Duration%"],
+}
+"""How other programs are asked for a file's length; mediainfo tells milliseconds."""
 
 
 def main() -> int:
@@ -325,17 +334,15 @@ def main() -> int:
     tasks: dict[str, Callable[..., bool]] = {
         task.__name__: task for task in (loudness, loops, workers, kills, batch, large)
     }
-    parser.add_argument("task", choices=[*tasks, "again"])
+    parser.add_argument("task", choices=tasks)
     parser.add_argument("--count", type=int)
     parser.add_argument("--score", default="dream")
     parser.add_argument("--minutes", type=float, default=30.0)
     asked = parser.parse_args()
-    if asked.task == "again":
-        again()
     options: dict[str, tuple] = {
         "loudness": (asked.count or 20,),
         "loops": (asked.count or 20,),
-        "workers": (asked.score,),
+        "workers": (asked.score, asked.count or 3),
         "kills": (asked.count or 1000, asked.minutes),
         "batch": (asked.count or 40,),
     }

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,7 +18,6 @@ from resonance.cli.levelling import Levelling
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
-from resonance.engine.crew import ahead
 from resonance.outputs import notes
 from resonance.outputs.aside import Aside
 from resonance.outputs.file import Writer, part_of
@@ -315,7 +314,8 @@ class _Files:
             meter = Meter(self._rate_hz)
             if not two_passes:
                 latency = self._engine.latency_frames
-                for block in self._blocks(self._engine.blocks()):
+                blocks = stack.enter_context(closing(self._engine.blocks()))
+                for block in self._told(blocks):
                     heard = window.of(block.start - latency, block.mix)
                     mix.write(heard)
                     meter.add(heard)
@@ -324,7 +324,9 @@ class _Files:
                         break
                 return meter
             asides[""] = stack.enter_context(self._aside(job.output))
-            self._lay_aside(asides, log, {} if job.loops else stems)
+            end = window.last if self._engine.turn is None else window.last + round(RINGS_S * self._rate_hz)
+            blocks = stack.enter_context(closing(self._engine.unlimited_blocks(end)))
+            self._lay_aside(blocks, asides, log, {} if job.loops else stems)
             for name, stem in stems.items() if job.loops else ():
                 for audio in asides[name].blocks():
                     stem.write(audio)
@@ -375,8 +377,9 @@ class _Files:
         part = None if path is None else self._job.part(path)
         return Aside(part, self._rate_hz, resume=self._job.resume)
 
-    def _blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        for block in ahead(blocks) if self._job.workers > 1 else blocks:
+    def _told(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """The same blocks, and how far they are is told."""
+        for block in blocks:
             done_s = min(block.start, self._window.last) / self._rate_hz
             self._tell(done_s, self._engine.timeline.scene_at(done_s).name)
             yield block
@@ -389,12 +392,15 @@ class _Files:
                 one.write(event)
 
     def _lay_aside(
-        self, asides: Mapping[str, Aside], log: Sequence[Events | Notes], stems: Mapping[str, Writer]
+        self,
+        blocks: Iterator[Block],
+        asides: Mapping[str, Aside],
+        log: Sequence[Events | Notes],
+        stems: Mapping[str, Writer],
     ) -> None:
         """Renders the mix before its ceiling, and what else is laid aside, with all that rings on after."""
         turn, window = self._engine.turn, self._window
-        end = window.last if turn is None else window.last + round(RINGS_S * self._rate_hz)
-        for block in self._blocks(self._engine.unlimited_blocks(end)):
+        for block in self._told(blocks):
             for name, aside in asides.items():
                 audio = _stem(block, name) if name else block.mix
                 aside.write(window.of(block.start, audio))

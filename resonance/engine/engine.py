@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from resonance.effects.master import Ceiling, Master
 from resonance.effects.space import Space, SpacePatch
 from resonance.engine.clock import PULSE, Clock
 from resonance.engine.course import Held, Landing, Leaving, Passage
-from resonance.engine.crew import Call, Crew
+from resonance.engine.ensemble import together
 from resonance.engine.hand import Hand
 from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
@@ -58,17 +57,19 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What all sounds played over a span, not yet in its space: sums, what rings elsewhere, and the stems."""
+class Due:
+    """What is due over a span: what begins in it, and what the desk does with it, whoever sounds it."""
 
     span: Span
-    dry: F32
-    wet: F32
-    wets: Mapping[str, F32]
+    begun: Mapping[str, Sequence[Event]]
     t60s_s: Mapping[str, F64]
-    stems: dict[str, F32]
     effects: Mapping[str, Span]
-    events: Sequence[Event]
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All that begins, in order."""
+        begun = (event for events in self.begun.values() for event in events)
+        return sorted(begun, key=lambda event: (event.frame, event.name))
 
 
 class Engine:
@@ -79,8 +80,9 @@ class Engine:
     `hits` are scenes that begin at a time of their own. One that `loops` has a `turn`: the frames that follow
     each other in a circle, with what leads up to them before, and what rings on after them, to be laid over
     their beginning. `locks` gives sounds seeds of their own. `stems` asks for every sound's own signal in
-    the blocks. `blocks` are made by `workers` threads side by side. `pause_s` is a rest before each sound is
-    built, for who builds beside one that sounds. Raises ValueError for a name that the score does not have.
+    the blocks. `blocks` are made by up to `workers` processes side by side, which use the engine up.
+    `pause_s` is a rest before each sound is built, for who builds beside one that sounds. Raises ValueError
+    for a name that the score does not have.
     """
 
     @nothing_collected()
@@ -127,9 +129,8 @@ class Engine:
         self._chosen(set(self._locks), set())
         reflecting = any(score.sounds[name].definition.voice.reflects for name in self._heard)
         self._past = Past(self._clock.course) if reflecting else None
-        self._crew = Crew(workers)
-        self._asks_stems = stems
-        self._scratch = None if self._crew.is_several else Scratch()
+        self._workers = workers
+        self._scratch = Scratch()
         self._pause_s = pause_s
         self._parts = _in_order([self._part(name) for name in score.sounds])
         self._places = {
@@ -192,8 +193,8 @@ class Engine:
             recordings=recordings(self.score, name, self.rate),
             past=self._past,
         )
-        scratch, tell = self._scratch or Scratch(), self.messages.append
-        return Part(played.definition, played.patch(), setting, self._clock, scratch, tell, self.turn)
+        tell = self.messages.append
+        return Part(played.definition, played.patch(), setting, self._clock, self._scratch, tell, self.turn)
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
         names = set(self.score.sounds)
@@ -207,74 +208,74 @@ class Engine:
 
     def unlimited(self, steps: int) -> Block:
         """As `advance`, but the mix is not late, and has not met the ceiling yet."""
-        return self._mixed(self._played(steps))
+        due = self.due(steps)
+        for part in self.playing:
+            part.render(due.span, due.begun)
+        self.passed(due)
+        return self.mixed(due, {part.name: (part.dry, part.wet) for part in self.playing if part.sounding})
 
     def _limited(self, block: Block) -> Block:
         mix = np.empty_like(block.mix)
         self._ceiling.render(block.mix, mix)
         return Block(block.start, mix, block.premaster, block.space, block.stems, block.events)
 
-    def _played(self, steps: int, beside: Mapping[str, Call] | None = None) -> Played:
-        """All sounds over the next steps; `beside` is done at the same time."""
+    @property
+    def playing(self) -> Sequence[Part]:
+        """The parts that are sounded: whoever reflects the past hears all, whoever is listening to what."""
+        return [part for part in self._parts if part.name in self._heard or self._past is not None]
+
+    def due(self, steps: int) -> Due:
+        """Decides what all do over the next steps; `passed` is to be told when they have been sounded."""
         if not 0 < steps <= MAX_STEPS:
             raise ValueError(f"a span has 1 to {MAX_STEPS} steps, not {steps}")
         span = self._clock.span(steps)
         begun: dict[str, Sequence[Event]] = {}
         for part in self._parts:
             begun[part.name] = part.decide(span, begun)
-        # Whoever reflects the past hears all of it, whoever else is listening to what.
-        playing = [part for part in self._parts if part.name in self._heard or self._past is not None]
-        self._crew.each(
-            {**(beside or {}), **{part.name: partial(part.render, span, begun) for part in playing}}
-        )
-        dry = np.zeros((2, span.frames), np.float32)
-        wet = np.zeros((2, span.frames), np.float32)
-        unheard = np.zeros((2, span.frames), np.float32)
-        stems: dict[str, F32] = {}
-        wets: dict[str, F32] = {}
-        for part in playing:
-            if not part.sounding:
-                continue
-            if part.name not in self._heard:
-                unheard += part.dry
-                continue
-            dry += part.dry
-            stems[part.name] = part.dry
-            if part.name in self._places:
-                wets[part.name] = part.wet
-            else:
-                wet += part.wet
-        if self._past is not None:
-            self._past.listen(span.start, dry + unheard)
         t60s_s = {
             name: self._clock.values(f"{name}.{PLACE}", steps) for name in self._places if name in self._heard
         }
-        effects = {name: self._fields(span, name) for name in self._curves}
-        self._clock.step += steps
-        events = sorted(
-            (event for events in begun.values() for event in events), key=lambda e: (e.frame, e.name)
-        )
-        return Played(span, dry, wet, wets, t60s_s, stems, effects, events)
+        return Due(span, begun, t60s_s, {name: self._fields(span, name) for name in self._curves})
 
-    def _mixed(self, played: Played) -> Block:
-        """What was played, in its space and under its weather, levelled."""
-        frames = played.span.frames
-        space = np.zeros((2, frames), np.float32)
-        shared = played.effects["space"]
-        for name, t60_s in played.t60s_s.items():
+    def passed(self, due: Due) -> None:
+        """The clock goes on past a span."""
+        self._clock.step += due.span.steps
+
+    def mixed(self, due: Due, sounded: Mapping[str, tuple[F32, F32]]) -> Block:
+        """What sounded over a span, dry and wet by its name, in its space and under its weather, levelled."""
+        frames = due.span.frames
+        dry, wet, unheard, space = (np.zeros((2, frames), np.float32) for _ in range(4))
+        stems: dict[str, F32] = {}
+        wets: dict[str, F32] = {}
+        # In the order of the parts: sums of floats hang on it.
+        for name in (part.name for part in self._parts if part.name in sounded):
+            own_dry, own_wet = sounded[name]
+            if name not in self._heard:
+                unheard += own_dry
+                continue
+            dry += own_dry
+            stems[name] = own_dry
+            if name in self._places:
+                wets[name] = own_wet
+            else:
+                wet += own_wet
+        if self._past is not None:
+            self._past.listen(due.span.start, dry + unheard)
+        shared = due.effects["space"]
+        for name, t60_s in due.t60s_s.items():
             place = _with(shared, {**shared.fields, "t60_s": t60_s})
-            self._places[name].render(place, played.wets.get(name), space)
-        self._space.render(shared, played.wet, space)
+            self._places[name].render(place, wets.get(name), space)
+        self._space.render(shared, wet, space)
         for laid_on, effects in self._weather.items():
-            audio = {"dry": played.dry, "space": space}.get(laid_on)
+            audio = {"dry": dry, "space": space}.get(laid_on)
             if audio is None:
-                audio = played.stems.setdefault(laid_on, np.zeros((2, frames), np.float32))
+                audio = stems.setdefault(laid_on, np.zeros((2, frames), np.float32))
             for name, effect in effects:
-                effect.render(played.effects[name], audio)
-        premaster = played.dry + space
+                effect.render(due.effects[name], audio)
+        premaster = dry + space
         mix = np.empty_like(premaster)
-        self._master.render(played.effects["master"], premaster, mix)
-        return Block(played.span.start, mix, premaster, space, played.stems, played.events)
+        self._master.render(due.effects["master"], premaster, mix)
+        return Block(due.span.start, mix, premaster, space, stems, due.events)
 
     def _fields(self, span: Span, name: str) -> Span:
         """The span as an effect sees it: with all that it follows, for whoever comes later."""
@@ -372,37 +373,17 @@ class Engine:
         """The step in which the heart beats next, and whether a breath begins there."""
         return self._clock.next_beat()
 
-    def blocks(self, steps: int = MAX_STEPS) -> Iterator[Block]:
+    def blocks(self, steps: int = MAX_STEPS) -> Generator[Block]:
         """The whole piece, block by block, until its mix is complete."""
-        return self._several(
-            self.frames + self.latency_frames, steps, lambda p: self._limited(self._mixed(p))
-        )
+        for block in self.unlimited_blocks(self.frames + self.latency_frames, steps):
+            yield self._limited(block)
 
-    def unlimited_blocks(self, end: int, steps: int = MAX_STEPS) -> Iterator[Block]:
+    def unlimited_blocks(self, end: int, steps: int = MAX_STEPS) -> Generator[Block]:
         """What `unlimited` gives, block by block, until frame `end` is there."""
-        return self._several(end, steps, self._mixed)
-
-    def _several(self, end: int, steps: int, mixed: Callable[[Played], Block]) -> Iterator[Block]:
-        """Block by block until frame `end`; with several workers one is mixed while the next is played."""
-        if not self._crew.is_several:
-            while self.frame < end:
-                yield mixed(self._played(steps))
-            return
-        played = self._kept(self._played(steps)) if self.frame < end else None
-        while played is not None:
-            blocks: list[Block] = []
-            mixing = {"mix": partial(lambda last, into: into.append(mixed(last)), played, blocks)}
-            if self.frame < end:
-                played = self._kept(self._played(steps, mixing))
-            else:
-                self._crew.each(mixing)
-                played = None
-            yield blocks[0]
-
-    def _kept(self, played: Played) -> Played:
-        """With copies of what the sounds would overwrite while it is being mixed."""
-        stems = {name: stem.copy() for name, stem in played.stems.items()} if self._asks_stems else {}
-        return replace(played, stems=stems, wets={name: wet.copy() for name, wet in played.wets.items()})
+        if self._workers > 1:
+            yield from together(self, self._workers, steps, end)
+        while self.frame < end:
+            yield self.unlimited(steps)
 
     def render(self, frames: int) -> F32:
         """The next `frames` frames as they are heard, float32 of shape (frames, 2)."""

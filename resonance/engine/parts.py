@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import heapq
+import io
 import math
+import pickle
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -38,10 +40,15 @@ _HALF_AIR_M = 120.0  # by ear: at 120 m the top octave is gone, at a kilometre a
 
 
 class Scratch:
-    """A stereo buffer for spans of any length; a view of it is always contiguous, as kernels ask."""
+    """A stereo buffer for spans of any length; a view of it is always contiguous, as kernels ask.
 
-    def __init__(self) -> None:
-        self._flat = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+    It lies in `memory`, `SAMPLES` floats, or in some of its own.
+    """
+
+    SAMPLES = 2 * MAX_STEPS * GRID_FRAMES
+
+    def __init__(self, memory: F32 | None = None) -> None:
+        self._flat = np.zeros(self.SAMPLES, np.float32) if memory is None else memory
 
     def view(self, frames: int) -> F32:
         """The buffer's first `frames` frames, shape (2, frames), with whatever is in them."""
@@ -120,6 +127,7 @@ class Part:
     ) -> None:
         self.name = sound.name
         self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
+        self.reflects = sound.voice.reflects
         self.began: Sequence[Event] = ()
         self.sounding = False
         self.dry = self.wet = np.zeros((2, 0), np.float32)
@@ -143,7 +151,9 @@ class Part:
         self._put = self._begun = self._notes = 0
         self._air = np.zeros(4)
         self._rested: tuple[tuple[float, float], Way] | None = None
-        self._buffers = {name: Scratch() for name in ("dry", "wet")}
+        self.buffers = Scratch(), Scratch()  # where it sounds into: dry and wet
+        # What every process has that has this part; it is not sent with its voices.
+        self._common = [patch, setting, setting.past, *setting.recordings]
 
     def follow(self) -> None:
         """Learns where on the clock's course the score wants the sound."""
@@ -234,6 +244,35 @@ class Part:
                 slot.end = min(slot.end, self._clock.step + LEAVE_STEPS)
                 slot.fade_steps = LEAVE_STEPS
 
+    def may_sound(self, steps: int) -> bool:
+        """Whether it sounds, or may begin to within the next steps."""
+        first = self._clock.step
+        wanted = any(begin < first + steps and end > first for begin, end in self._wanted)
+        return wanted or self.sounding or bool(self._pending)
+
+    def hand_over(self) -> bytes | None:
+        """All that sounds, for the same part elsewhere, silent here now; None where it cannot be sent."""
+        packed = io.BytesIO()
+        try:
+            _Packer(packed, self._common).dump((self._busy, self._air))
+        except (pickle.PicklingError, TypeError, AttributeError):
+            return None
+        self.fall_silent()
+        return packed.getvalue()
+
+    def take_over(self, packed: bytes) -> None:
+        """Goes on where the same part in another process had come to."""
+        self._busy, self._air = _Unpacker(io.BytesIO(packed), self._common).load()
+        self.sounding = True
+        del self._free[len(self._free) - len(self._busy) :]
+
+    def fall_silent(self) -> None:
+        """Stops at once whatever sounds."""
+        self._free += self._busy
+        self._busy = []
+        self._air = np.zeros(4)
+        self.sounding = False
+
     def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
         """Sounds the engine's span into `dry` and `wet`."""
         begins = [event for event in self.began if event.sounds]
@@ -242,8 +281,7 @@ class Part:
         if not self.sounding:
             return
         own = self.span(span, heard)
-        self.dry = self._buffers["dry"].silent(span.frames)
-        self.wet = self._buffers["wet"].silent(span.frames)
+        self.dry, self.wet = (buffer.silent(span.frames) for buffer in self.buffers)
         strip = self._strip(own)
         for event in begins:
             self._begin(event, own, strip)
@@ -348,3 +386,25 @@ class Part:
         own, send = (slot.level, slot.send), strip.send[borders]
         peak: float = mix(out, slot.carry, slot.lag, own, gain, send, first, self.dry, self.wet)
         return peak <= LIMIT
+
+
+class _Packer(pickle.Pickler):
+    """Packs voices without what they have in common with those of another process."""
+
+    def __init__(self, file: io.BytesIO, common: Sequence[Any]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._places = {id(thing): place for place, thing in enumerate(common) if thing is not None}
+
+    def persistent_id(self, thing: Any) -> int | None:
+        return self._places.get(id(thing))
+
+
+class _Unpacker(pickle.Unpickler):
+    """Unpacks them in the midst of what is common there."""
+
+    def __init__(self, file: io.BytesIO, common: Sequence[Any]) -> None:
+        super().__init__(file)
+        self._common = common
+
+    def persistent_load(self, place: Any) -> Any:
+        return self._common[place]

@@ -13,7 +13,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -32,6 +32,7 @@ SUFFIXES = {"Hz": "_hz", "s": "_s", "dB": "_db", "st": "_st", "cents": "_cents",
 """How a parameter's name ends, by its unit."""
 
 LARGEST_FILE_BYTES = 1_000_000
+_OWN = "_resonance_own_"
 
 
 class SoundError(ValueError):
@@ -84,6 +85,12 @@ def catalogue(extra: Sequence[Path] = ()) -> dict[str, Sound]:
     return found
 
 
+def own_files(sounds: Iterable[Sound]) -> list[Path]:
+    """The files of those sounds that are a player's own, for `own_sound` in another process."""
+    modules = [sys.modules[sound.voice.__module__] for sound in sounds]
+    return [Path(module.__file__ or "") for module in modules if module.__name__.startswith(_OWN)]
+
+
 class _FromSource(SourceFileLoader):
     """Reads what the file says now: bytecode kept beside it does not notice two savings in one second."""
 
@@ -99,7 +106,7 @@ def _own_module(path: Path) -> ModuleType:
         digest = hashlib.blake2b(str(path.resolve()).encode() + path.read_bytes(), digest_size=8)
     except OSError as error:
         raise SoundError(f"{path.name}: cannot be read: {error.strerror}") from None
-    name = f"_resonance_own_{path.stem}_{digest.hexdigest()}"
+    name = f"{_OWN}{path.stem}_{digest.hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path, loader=_FromSource(name, str(path)))

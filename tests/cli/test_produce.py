@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from resonance.cli import main
+from resonance.engine.ensemble import Ensemble
 
 SCORE = """format = 1
 title = "Small"
@@ -204,19 +205,50 @@ def test_resume_leaves_what_is_finished_and_refuses_what_is_another(
     assert Path("a.wav").read_bytes() == before
 
 
-def test_workers_write_the_same_bytes(small: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["--lufs", "-20"], ["--loop"], ["--start", "20", "--end", "50"]])
+def test_workers_write_the_same_bytes(small: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
+    gathered: list[Ensemble] = []
+    gather = Ensemble._gather
+    monkeypatch.setattr(Ensemble, "_gather", lambda *call: (gathered.append(call[0]), gather(*call)))
     for workers in ("1", "2"):
-        call = [
-            "render",
-            "small.toml",
-            "-o",
-            f"{workers}.wav",
-            "--stems",
-            workers,
-            "--events",
-            f"{workers}.jsonl",
-        ]
-        assert main([*call, "--workers", workers]) == 0
+        call = ["render", "small.toml", "--duration", "1m", "-o", f"{workers}.wav", "--stems", workers]
+        assert main([*call, "--events", f"{workers}.jsonl", "--workers", workers, *more]) == 0
+    assert 1 in gathered[0]._owners.values()
     for first in [Path("1.wav"), Path("1.jsonl"), *Path("1").iterdir()]:
         second = Path("2") / first.name if first.parent.name else first.with_stem("2")
         assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["Ctrl-C", "closed pipe", "vanished folder", "full disk", "killed worker"])
+def test_of_several_workers_nobody_is_left(small: Path, fault: str) -> None:
+    """Whatever ends them, it is one line, what was written plays, and no process goes on."""
+    resource = pytest.importorskip("resource")
+
+    def small_disk() -> None:
+        if fault == "full disk":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (6_000_000, 6_000_000))
+
+    output = "-" if fault == "closed pipe" else "new/a.wav"
+    options = {"stdout": subprocess.PIPE, "start_new_session": True, "preexec_fn": small_disk}
+    call = ("render", "small.toml", "-o", output, "--duration", "24h", "--workers", "2")
+    with begun(*call, **options) as child:
+        if fault == "closed pipe":
+            assert child.stdout.read(4_000_000)
+            child.stdout.close()
+        elif fault != "full disk":
+            until_it_grows(small / "new" / "a.wav.part", 4_000_000, child)
+        (worker,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split() or ["0"]
+        if fault == "Ctrl-C":
+            os.killpg(child.pid, signal.SIGINT)
+        elif fault == "vanished folder":
+            (small / "new").rename(small / "elsewhere")
+        elif fault == "killed worker":
+            os.kill(int(worker), signal.SIGKILL)
+        told = child.stderr.read().decode().splitlines()
+        assert child.wait(60) == (130 if fault == "Ctrl-C" else 1)
+    assert [line for line in told if line.startswith("error: ")] == [told[-1]], told
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)
+    assert not (small / "new" / "a.wav").exists()
+    for part in small.glob("*/a.wav.part"):
+        assert len(soundfile.read(part)[0]) > 600_000
