@@ -140,7 +140,7 @@ def _convolution(response_s: float, steps: int) -> Job:
     return lambda: convolve(state, x, out)
 
 
-def _grains(density_hz: float, grain_s: float, steps: int) -> Job:
+def _grains(density_hz: float, grain_s: float, points: int, steps: int) -> Job:
     from resonance.dsp.grains import grains, oversampled
 
     rng = np.random.default_rng(1)
@@ -151,7 +151,8 @@ def _grains(density_hz: float, grain_s: float, steps: int) -> Job:
     position, ratio = rng.uniform(0, 48000, n), rng.uniform(0.5, 2.0, n)
     attack, level = np.full(n, np.float32(0.5)), np.full(n, np.float32(0.1))
     out = np.zeros_like(_noise(2, steps))
-    return lambda: grains(begin, np.full(n, length), position, ratio, attack, level, level, source, 0, out)
+    shaped = (position, ratio, attack, level, level)
+    return lambda: grains(begin, np.full(n, length), *shaped, source, 0, out, points)
 
 
 def _limiter(level: float, steps: int) -> Job:
@@ -201,7 +202,8 @@ JOBS: dict[str, Callable[[int], Job]] = {
     "space": lambda steps: _space(False, steps),
     "space, T60 moving": lambda steps: _space(True, steps),
     "convolution with 6 s": lambda steps: _convolution(6.0, steps),
-    "1000 grains/s of 200 ms": lambda steps: _grains(1000.0, 0.2, steps),
+    "1000 grains/s of 200 ms": lambda steps: _grains(1000.0, 0.2, 6, steps),
+    "the same, two points": lambda steps: _grains(1000.0, 0.2, 2, steps),
     "limiter, idle": lambda steps: _limiter(0.5, steps),
     "limiter, at work": lambda steps: _limiter(2.0, steps),
     "64 voices mixed": lambda steps: _mix(64, steps),

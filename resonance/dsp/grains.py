@@ -38,18 +38,16 @@ _HALF_WAY = _half_way()
 
 
 def oversampled(audio: F32) -> F32:
-    """A recording made ready for grains: (1, frames) or (2, frames) becomes (2, 2 · frames).
+    """A recording made ready for grains: (1, frames) or (2, frames) becomes twice as long.
 
     It is read in a circle, so its end is taken to lead into its beginning.
     """
-    ready = np.empty((2, 2 * audio.shape[1]), np.float32)
+    ready = np.empty((len(audio), 2 * audio.shape[1]), np.float32)
     ready[:, 0::2] = audio
     taps = np.concatenate((_HALF_WAY[::-1], _HALF_WAY))
     for channel, line in enumerate(audio):
         circle = np.take(line, np.arange(1 - len(_HALF_WAY), len(line) + len(_HALF_WAY)), mode="wrap")
         ready[channel, 1::2] = np.correlate(circle, taps)
-    if len(audio) == 1:
-        ready[1] = ready[0]
     return ready
 
 
@@ -81,46 +79,82 @@ def record(past: F32, position: int, x: F32) -> None:
                 between[2 * i + 1] = total
 
 
+# A grain is prepared in stretches of so many frames; longer ones gain nothing more.
+_STRETCH = 512
+
+# Places are whole numbers of 2^-32 points: exact, so that a stretch may begin anywhere.
+_POINT = 1 << 32
+_HALF_BITS = 0x7FFFFFFF
+_A_HALF_BIT = np.float32(2.0**-31)
+
+
 class _Scratch(threading.local):
-    """Where a thread prepares a block of a grain: six weights and the window, and the places they are for."""
+    """Where a thread prepares a stretch of a grain: places, six weights, how far between two points, the
+    window, and what was read.
+    """
 
     def __init__(self) -> None:
-        self.weights = np.empty((7, GRID_FRAMES), np.float32)
-        self.places = np.empty(GRID_FRAMES, np.int64)
+        self.places = np.empty(_STRETCH, np.int64)
+        self.weights = np.empty((9, _STRETCH), np.float32)
 
 
 _scratch = _Scratch()
 
 
 @kernel
-def _prepare(place: float, speed: float, count: int, weights: F32, places: I64) -> None:
-    """Writes the Lagrange weights of six points for `count` places, and the whole part of each place.
+def _place(at: int, speed: int, places: I64, fraction: F32) -> None:
+    """Writes the whole part of each place, and what is left of it, from 0 to 1."""
+    for i in range(fraction.size):
+        now = at + speed * i
+        places[i] = now >> 32
+        fraction[i] = np.float32(np.int32((now >> 1) & _HALF_BITS)) * _A_HALF_BIT
 
-    Weights 0 to 5 are of the points two before to three after the whole part.
-    """
-    fraction = weights[6]
-    for i in range(count):
-        at = place + speed * i
-        whole = math.floor(at)
-        places[i] = np.int64(whole)
-        fraction[i] = np.float32(at - whole)
+
+@kernel
+def _weigh(fraction: F32, weights: F32) -> None:
+    """Writes the Lagrange weights of six points, from two before to three after the whole part."""
     # Two at a time, since a loop that writes many arrays is not made parallel.
     w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
-    for i in range(count):
+    for i in range(fraction.size):
         f = fraction[i]
         inner = (f + _ONE) * f * (f - _ONE) * (f - _TWO)
         w0[i] = inner * (f - _THREE) * np.float32(-1.0 / 120.0)
         w5[i] = inner * (f + _TWO) * np.float32(1.0 / 120.0)
-    for i in range(count):
+    for i in range(fraction.size):
         f = fraction[i]
         inner = (f + _TWO) * f * (f - _ONE) * (f - _THREE)
         w1[i] = inner * (f - _TWO) * np.float32(1.0 / 24.0)
         w4[i] = inner * (f + _ONE) * np.float32(-1.0 / 24.0)
-    for i in range(count):
+    for i in range(fraction.size):
         f = fraction[i]
         outer = (f + _TWO) * (f + _ONE) * (f - _TWO) * (f - _THREE)
         w2[i] = outer * (f - _ONE) * np.float32(-1.0 / 12.0)
         w3[i] = outer * f * np.float32(1.0 / 12.0)
+
+
+@kernel
+def _read(line: F32, places: I64, fraction: F32, weights: F32, points: int, inside: bool, heard: F32) -> None:
+    """Writes what a line holds at the places, from six points each or from two; `inside`: without a seam."""
+    size = np.uint64(line.size)
+    if points == 2:
+        for i in range(heard.size):
+            # Unsigned, so that no index is looked at twice for being negative.
+            i0 = np.uint64(places[i] if inside else places[i] % line.size)
+            i1 = i0 + np.uint64(1)
+            if not inside:
+                i1 = i1 % size
+            heard[i] = line[i0] + fraction[i] * (line[i1] - line[i0])
+        return
+    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    for i in range(heard.size):
+        i0 = np.uint64(places[i] - 2 if inside else (places[i] - 2) % line.size)
+        i1, i2, i3 = i0 + np.uint64(1), i0 + np.uint64(2), i0 + np.uint64(3)
+        i4, i5 = i0 + np.uint64(4), i0 + np.uint64(5)
+        if not inside:
+            i1, i2, i3, i4, i5 = i1 % size, i2 % size, i3 % size, i4 % size, i5 % size
+        heard[i] = (w0[i] * line[i0] + w1[i] * line[i1] + w2[i] * line[i2]) + (
+            w3[i] * line[i3] + w4[i] * line[i4] + w5[i] * line[i5]
+        )
 
 
 @kernel
@@ -150,46 +184,37 @@ def _grains(
     right: F32,
     source: F32,
     start: int,
-    weights: F32,
+    points: int,
     places: I64,
+    weights: F32,
     out: F32,
 ) -> None:
-    points, frames = source.shape[1], out.shape[1]
-    line_left, line_right = source[0], source[1]
-    size, window = np.uint64(points), weights[6]
-    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    size, frames, apart = source.shape[1], out.shape[1], source.shape[0] - 1
     for n in range(begin.size):
         if length[n] <= 0 or begin[n] >= start + frames:
             continue
         end = begin[n] + length[n]
-        to_left, to_right, speed = left[n], right[n], 2.0 * ratio[n]
-        for now in range(start, start + frames, GRID_FRAMES):
-            first = max(begin[n], now)
-            count = min(end, now + GRID_FRAMES) - first
-            if count <= 0:
-                continue
-            place = (2.0 * position[n] + speed * (first - begin[n])) % points
-            _prepare(place, speed, count, weights, places)
-            _window(first - begin[n], length[n], attack[n], window[:count])
-            last = place + speed * count
-            inside = min(place, last) >= 3.0 and max(place, last) < points - 4.0
-            heard_left = out[0, first - start :]
-            heard_right = out[1, first - start :]
-            for i in range(count):
-                # Unsigned, so that no index is looked at twice for being negative.
-                i0 = np.uint64(places[i] - 2 if inside else (places[i] - 2) % points)
-                i1, i2, i3 = i0 + np.uint64(1), i0 + np.uint64(2), i0 + np.uint64(3)
-                i4, i5 = i0 + np.uint64(4), i0 + np.uint64(5)
-                if not inside:
-                    i1, i2, i3, i4, i5 = i1 % size, i2 % size, i3 % size, i4 % size, i5 % size
-                heard_left[i] += (window[i] * to_left) * (
-                    (w0[i] * line_left[i0] + w1[i] * line_left[i1] + w2[i] * line_left[i2])
-                    + (w3[i] * line_left[i3] + w4[i] * line_left[i4] + w5[i] * line_left[i5])
-                )
-                heard_right[i] += (window[i] * to_right) * (
-                    (w0[i] * line_right[i0] + w1[i] * line_right[i1] + w2[i] * line_right[i2])
-                    + (w3[i] * line_right[i3] + w4[i] * line_right[i4] + w5[i] * line_right[i5])
-                )
+        speed = np.int64(np.rint(2.0 * ratio[n] * _POINT))
+        origin = np.int64(((2.0 * position[n]) % size) * _POINT)
+        now = max(begin[n], start)
+        while now < min(end, start + frames):
+            count = min(min(end, start + frames) - now, _STRETCH)
+            fraction, window, heard = weights[6][:count], weights[7][:count], weights[8][:count]
+            at = (origin + speed * (now - begin[n])) % (size * _POINT)
+            _place(at, speed, places, fraction)
+            if points != 2:
+                _weigh(fraction, weights)
+            _window(now - begin[n], length[n], attack[n], window)
+            first, last = at >> 32, (at + speed * count) >> 32
+            inside = min(first, last) >= 3 and max(first, last) < size - 4
+            for channel in range(2):
+                if channel <= apart:
+                    _read(source[channel], places, fraction, weights, points, inside, heard)
+                level = left[n] if channel == 0 else right[n]
+                sound = out[channel, now - start : now - start + count]
+                for i in range(count):
+                    sound[i] += (window[i] * level) * heard[i]
+            now += count
         if end <= start + frames:
             length[n] = 0
 
@@ -205,14 +230,19 @@ def grains(
     source: F32,
     start: int,
     out: F32,
+    points: int = 6,
 ) -> None:
     """Adds every grain's share of the block that begins at absolute frame `start` to `out` (2, frames).
 
     A grain is one index of all the arrays (n,): it begins at frame `begin` and lasts `length` frames, 0 for
-    an empty slot; reads `source` (2, 2 · size), from `oversampled` or `record`, from `position` in frames of
-    the original on, in a circle, at `ratio`, negative for backwards; rises for the share `attack` of its
-    length and falls for the rest, both as a raised cosine (0.5 is Hann's window); and is `left` and `right`
-    loud. A grain that ends in this block leaves its slot empty.
+    an empty slot; reads `source` (1 or 2, 2 · size), from `oversampled` or `record`, from `position` in
+    frames of the original on, in a circle, at `ratio`, negative for backwards; rises for the share `attack`
+    of its length and falls for the rest, both as a raised cosine (0.5 is Hann's window); and is `left` and
+    `right` loud. A grain that ends in this block leaves its slot empty.
+
+    With `points` = 2 a place is read off the straight line between two points: for crackle, hiss and other
+    noise, at a third to half of the cost. A sine of 1 kHz then comes out clean to -70 dB, one of 5 kHz to
+    -45 dB.
     """
-    prepared = (_scratch.weights, _scratch.places)
-    _grains(begin, length, position, ratio, attack, left, right, source, start, *prepared, out)
+    prepared = (_scratch.places, _scratch.weights)
+    _grains(begin, length, position, ratio, attack, left, right, source, start, points, *prepared, out)

@@ -183,6 +183,7 @@ class BirdsVoice(Voice):
                 self._store,
                 self._age,
                 out,
+                2,
             )
         else:
             self._fly(span, out)

@@ -1,0 +1,1 @@
+"""What the side by side benchmark runs: one file an engine, and in `work` what each is asked for."""
