@@ -8,6 +8,7 @@ within eight steps, and gives it back as softly.
 from __future__ import annotations
 
 import functools
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from resonance.contract import MAX_STEPS, Beat, Span
 from resonance.dsp import F64, GRID_FRAMES
 from resonance.engine.course import Landing, Passage
 from resonance.generate.heart import BEATS_A_BREATH, Heart, Pulse
-from resonance.score.timeline import RINGS_S, Stretch, Timeline, Track
+from resonance.score.timeline import RINGS_S, Timeline, Track
 
 PULSE = "pulse"
 """What is let go of when the heart is led no more."""
@@ -66,7 +67,6 @@ class Places(NamedTuple):
     steps: int
     borders: F64
     times_s: F64
-    reach_s: tuple[float, float]  # the earliest and the latest of them
 
 
 @functools.lru_cache(maxsize=1024)
@@ -75,7 +75,7 @@ def constant(value: float) -> F64:
     return np.full(MAX_STEPS + 1, value)
 
 
-NOWHERE = Places(-1, 0, np.zeros(0), np.zeros(0), (0.0, 0.0))
+NOWHERE = Places(-1, 0, np.zeros(0), np.zeros(0))
 
 
 class Clock:
@@ -96,7 +96,7 @@ class Clock:
             "breath_hz": timeline.breath_hz,
         }
         self._rides: dict[str, Ride] = {}
-        self._stretches: dict[str, Stretch] = {}
+        self._rests: dict[str, tuple[float, float | None]] = {}
         self.course = Passage(timeline, rate_hz)
         self.landing: Landing | None = None
         self._at = NOWHERE
@@ -116,6 +116,11 @@ class Clock:
         """Makes a track known under a name that can be ridden, such as `drone.glow`."""
         self._tracks[name] = track
 
+    def land(self, landing: Landing) -> None:
+        """Comes to rest."""
+        self.landing = landing
+        self._rests = {}
+
     @property
     def rides(self) -> dict[str, float]:
         """The controls that a hand holds, and where."""
@@ -131,18 +136,22 @@ class Clock:
 
     def ride(self, name: str, value: float) -> None:
         """Holds a control at a value from now on."""
-        self._rides[name] = Ride(value, self.value(name), self.step)
+        self._take(name, Ride(value, self.value(name), self.step))
+
+    def _take(self, name: str, ride: Ride) -> None:
+        self._rides[name] = ride
+        self._rests.pop(name, None)
 
     def holds(self, name: str, value: float) -> None:
         """Holds a control at a value as if it had been held all along."""
-        self._rides[name] = Ride(value, value, self.step)
+        self._take(name, Ride(value, value, self.step))
 
     def let_go(self, name: str) -> None:
         """Gives a control back to the score; `pulse` is the heart's beat, led from outside."""
         if name == PULSE:
             self._heart.free()
         if name in self._rides:
-            self._rides[name] = Ride(None, self.value(name), self.step)
+            self._take(name, Ride(None, self.value(name), self.step))
 
     def lead(self, frame: int, interval_s: float) -> None:
         """Leads the heart: a beat at an absolute frame not rendered yet, and one each `interval_s`."""
@@ -151,21 +160,23 @@ class Clock:
 
     def resting(self, name: str, steps: int) -> float | None:
         """A control's one value over the next steps, or None where it may move."""
+        known = self._rests.get(name)
+        if known is None or self.step > known[0]:
+            self._rests[name] = known = self._rest(name)
+        return known[1] if self.step + steps <= known[0] else None
+
+    def _rest(self, name: str) -> tuple[float, float | None]:
+        """Up to which step a control is sure to keep its value from now on, or to move, which is None."""
         ride = self._ride(name)
         if ride is not None:
-            return ride.value if self.step >= ride.step + RIDE_STEPS else None
-        if self.landing is not None and self.landing.moves(name):
-            return None
-        return self._resting_on_course(name, steps)
-
-    def _resting_on_course(self, name: str, steps: int) -> float | None:
-        if self.course.moves(name, self.step):
-            return None
-        first_s, last_s = self._places(steps).reach_s
-        stretch = self._stretches.get(name)
-        if stretch is None or not stretch.from_s <= first_s <= stretch.to_s:
-            self._stretches[name] = stretch = self._tracks[name].stretch(first_s)
-        return stretch.value if last_s <= stretch.to_s else None
+            return (math.inf, ride.value) if self.step >= ride.step + RIDE_STEPS else (self.step, None)
+        if self.course.moves(name, self.step) or (self.landing is not None and self.landing.moves(name)):
+            return self.step, None
+        track = self._tracks[name]
+        if self.course.held is not None and track.constant is None:
+            return self.step, None
+        stretch = track.stretch(self.placed_s)
+        return max(self.course.keeps(stretch), self.step), stretch.value
 
     def _ride(self, name: str) -> Ride | None:
         """The ride that a control is on; one that has given it back is none."""
@@ -189,20 +200,15 @@ class Clock:
         return self.landing.taken(name, self._places(steps).borders, self._on_course(name, steps))
 
     def _on_course(self, name: str, steps: int) -> F64:
-        rested = self._resting_on_course(name, steps)
-        if rested is not None:
-            return constant(rested)[: steps + 1]
-        places, track = self._places(steps), self._tracks[name]
-        return self.course.taken(name, places.borders, track(places.times_s))
+        places = self._places(steps)
+        return self.course.taken(name, places.borders, self._tracks[name](places.times_s))
 
     def _places(self, steps: int) -> Places:
         # Kept whole in one place: several threads may ask at once.
         places = self._at
         if places.step != self.step or places.steps != steps:
             borders = np.arange(self.step, self.step + steps + 1, dtype=np.float64)
-            times_s = self.course.times_s(borders)
-            reach_s = float(times_s.min()), float(times_s.max())
-            self._at = places = Places(self.step, steps, borders, times_s, reach_s)
+            self._at = places = Places(self.step, steps, borders, self.course.times_s(borders))
         return places
 
     def enter(self, passage: Passage, blend_s: float) -> None:
@@ -223,7 +229,7 @@ class Clock:
         """Follows a passage from now on as if there had been nothing before."""
         self.course = passage
         self._at = NOWHERE
-        self._stretches = {}
+        self._rests = {}
 
     def _is_wanted(self, name: str) -> bool:
         return any(begin <= self.step < end for begin, end in self.wanted(name))

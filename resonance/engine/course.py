@@ -15,7 +15,7 @@ import numpy as np
 
 from resonance import rng
 from resonance.dsp import F64, GRID_FRAMES
-from resonance.score.timeline import Placed, Timeline, Track
+from resonance.score.timeline import Placed, Stretch, Timeline, Track
 
 FOREVER = 1 << 62
 _SHORTEST_S = 30.0  # a scene shorter than this does not hurry to and fro
@@ -65,6 +65,12 @@ class Passage:
     def times_s(self, borders: F64) -> F64:
         """The score's seconds at these borders of steps."""
         return np.maximum(self.from_s + (borders - self.first) * self.step_s, self.settled_s)
+
+    def keeps(self, stretch: Stretch) -> float:
+        """The last step at which the score is still on a stretch of it for certain, once it is there."""
+        if stretch.to_s == math.inf:
+            return math.inf
+        return self.first + math.floor((stretch.to_s - self.from_s) / self.step_s) - 1
 
     def moves(self, name: str, step: int) -> bool:
         """Whether a value can move, from a step on, that does not in the score."""

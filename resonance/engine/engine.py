@@ -350,7 +350,7 @@ class Engine:
 
     def land(self, landing: Landing) -> None:
         """Comes to rest, in steps of its own clock."""
-        self._clock.landing = landing
+        self._clock.land(landing)
 
     def _enter(self, passage: Passage, blend_s: float) -> None:
         if self._clock.step == 0:
