@@ -122,14 +122,16 @@ def flood(seconds: float) -> None:
         for k in range(int(seconds * RATE / block)):
             start = time.process_time()
             sent += messages_hz * block / RATE
-            while sent >= 1.0:
+            waiting = int(sent)
+            for place in range(waiting):
                 sent -= 1.0
+                frame = performance.frame + place * block // waiting
                 data = chance.choice(nonsense) if chance.random() < 0.05 else bytes(
                     (chance.randrange(0x80, 0x100), chance.randrange(128), chance.randrange(128))
                 )  # fmt: skip
                 for command in player.receive("keys", k * block / RATE, data):
                     try:
-                        performance.do(command)
+                        performance.do(command, frame)
                     except (KeyError, ValueError):
                         refused += 1
             audio = performance.render(block)

@@ -181,6 +181,23 @@ class Span:
     def step_of(self, frame: int) -> int:
         return min(max((frame - self.start) // GRID_FRAMES, 0), self.steps)
 
+    def under(self, touch: Touch) -> Span:
+        """The same span, as a voice feels it whose note is in a hand."""
+        return Span(
+            self.start,
+            self.steps,
+            self.rate_hz,
+            self.valence,
+            self.energy,
+            self.tension,
+            self.bpm,
+            self.presence,
+            self.fields,
+            self.beats,
+            self.heard,
+            touch,
+        )
+
     def cut(self, first: int, last: int) -> Span:
         """The part of the span from its step `first` to its step `last`."""
         if first == 0 and last == self.steps:

@@ -75,8 +75,7 @@ def _hands(
     lock = threading.Lock()
 
     def do(commands: Sequence[Command], at_s: float | None = None) -> None:
-        for command in commands:
-            speakers.do(command, at_s)
+        speakers.do(*commands, at_s=at_s)
         while player.said:
             tell(player.said.popleft())
 

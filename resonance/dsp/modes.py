@@ -12,6 +12,7 @@ laid under every frame that is struck.
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numba
@@ -38,6 +39,38 @@ def mode_coefficients(frequency_hz: F64, t60_s: F64, rate_hz: float) -> tuple[F6
     decay = np.where(frequency_hz < 0.49 * rate_hz, 10.0 ** (-3.0 / (t60_s * rate_hz)), 0.0)
     angle = 2.0 * np.pi * frequency_hz / rate_hz
     return decay * np.cos(angle), decay * np.sin(angle)
+
+
+@kernel
+def _bent(
+    frequency_hz: F64, t60_s: F64, height: F64, bend_cents: F64, tilt: F64, rate_hz: float, out: F64
+) -> int:
+    still = True
+    for step in range(1, out.shape[0]):
+        still &= bend_cents[step] == bend_cents[0] and tilt[step] == tilt[0]
+    rows = 1 if still else out.shape[0]
+    for step in range(rows):
+        bend = math.exp(bend_cents[step] * (math.log(2.0) / 1200.0))
+        for i in range(frequency_hz.size):
+            hz = frequency_hz[i] * bend
+            out[step, 0, i] = out[step, 1, i] = 0.0
+            if hz < 0.49 * rate_hz:
+                ringing_s = t60_s[i] * math.exp(math.log(2.0) * height[i] * tilt[step])
+                decay = math.exp(-3.0 * math.log(10.0) / (ringing_s * rate_hz))
+                angle = 2.0 * math.pi * hz / rate_hz
+                out[step, 0, i] = decay * math.cos(angle)
+                out[step, 1, i] = decay * math.sin(angle)
+    return rows
+
+
+def bent_modes(frequency_hz: F64, t60_s: F64, height: F64, bend_cents: F64, tilt: F64, rate_hz: float) -> F64:
+    """The rotation, for `modes`, of a bank of `n` modes that a hand bends and tilts, a value each a step.
+
+    `tilt` is by how many octaves a mode rings longer for every octave of its `height`. All are float64:
+    `bend_cents` and `tilt` (steps,), the rest (n,). Where the hand is still, one row says it all.
+    """
+    out = np.empty((len(bend_cents), 2, len(frequency_hz)))
+    return out[: _bent(frequency_hz, t60_s, height, bend_cents, tilt, rate_hz, out)]
 
 
 class _Tables:

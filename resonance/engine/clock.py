@@ -155,7 +155,8 @@ class Clock:
 
     def lead(self, frame: int, interval_s: float) -> None:
         """Leads the heart: a beat at an absolute frame not rendered yet, and one each `interval_s`."""
-        self._heart.lead(frame / self.rate_hz, interval_s)
+        # Its middle: a beat that is counted on from there falls into its own frame however it is rounded.
+        self._heart.lead((frame + 0.5) / self.rate_hz, interval_s)
         self.ride("bpm", 60.0 / interval_s)
 
     def resting(self, name: str, steps: int) -> float | None:

@@ -24,8 +24,8 @@ class Command:
     """What every command can do: check itself as it is made, and be written down."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            problem = _problem(field.name, getattr(self, field.name), str(field.type))
+        for name, declared in _DECLARED[type(self)]:
+            problem = _problem(name, getattr(self, name), declared)
             if problem:
                 raise CommandError(f"{type(self).__name__}: {problem}")
 
@@ -136,6 +136,7 @@ COMMANDS: dict[str, type[Command]] = {
     "hold": Hold,
     "rest": Rest,
 }
+_DECLARED = {each: [(field.name, str(field.type)) for field in fields(each)] for each in COMMANDS.values()}
 _NAMES = {command: name for name, command in COMMANDS.items()}
 _DEFAULTS = {command: [(field.name, field.default) for field in fields(command)] for command in _NAMES}
 

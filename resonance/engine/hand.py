@@ -6,6 +6,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Touch
 from resonance.dsp import F64
+from resonance.dsp.curves import glides
 from resonance.engine.clock import RIDE_STEPS
 
 AT_REST = {"bend_cents": 0.0, "tuned_cents": 0.0, "pressure": 0.0, "timbre": 0.5}
@@ -42,9 +43,8 @@ class Hand:
 
     def _over(self, step: int, steps: int) -> F64:
         """Everything at the borders of some steps, (values, steps + 1)."""
-        reached = (np.arange(step, step + steps + 1) - self._since[:, None]) / RIDE_STEPS
-        share = np.minimum(np.maximum(reached, 0.0), 1.0)
-        over: F64 = self._from[:, None] + (self._to - self._from)[:, None] * share
+        over = np.empty((len(_NAMES), steps + 1))
+        glides(self._from, self._to, step - self._since, RIDE_STEPS, over)
         return over
 
 

@@ -23,7 +23,7 @@ KEPT_S = 1800.0
 CHUNK_S = 10.0
 """What is heard is digested in stretches as long as this."""
 MOST_BYTES = 64_000_000
-_PACKED = 2048
+_PACKED = 256  # at a time: packing is done by the thread that renders
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,14 @@ class History:
         for listener in self._listeners:
             listener.did(frame, command)
 
+    def until_digest(self, frame: int) -> int:
+        """How many frames are left, from this one on, of its stretch."""
+        return self.chunk_frames - frame % self.chunk_frames
+
     def heard(self, frame: int, audio: F32) -> None:
         """These frames (frames, 2), from `frame` on, were rendered."""
         while len(audio):
-            part = audio[: self.chunk_frames - frame % self.chunk_frames]
+            part = audio[: self.until_digest(frame)]
             frame, audio = frame + len(part), audio[len(part) :]
             if self._hash is not None:
                 self._hash.update(np.ascontiguousarray(part).data)

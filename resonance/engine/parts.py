@@ -13,7 +13,7 @@ import io
 import math
 import pickle
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -349,7 +349,7 @@ class Part:
         """The span as a voice feels it: with the hand that is on its note, if there is one."""
         if slot.hand is None:
             return span
-        return replace(span, touch=slot.hand.touch(span.start // GRID_FRAMES, span.steps))
+        return span.under(slot.hand.touch(span.start // GRID_FRAMES, span.steps))
 
     def _steps(self, seconds: float) -> float:
         return math.inf if seconds == math.inf else math.ceil(seconds * self._rate_hz / GRID_FRAMES)

@@ -3,13 +3,15 @@
 It is a chain of engines. One plays the piece; an endless performance follows it with another night, and a
 scene that is held is handed over now and then to an engine that holds it anew, so that nothing that sounds
 hangs on what was long ago. Whatever is done at a frame has the same effect however the frames are asked
-for: a control moves at the next step of the grid, a note sounds a fixed `delay_frames` later, to the
-sample. Without commands, and for a single piece, it is the engine's own render, to the bit.
+for: a note sounds a fixed `delay_frames` later, to the sample, and all else is done where the next
+`HAND_STEPS` begin, so that a hand that moves all the time does not cut what is rendered into single steps.
+Without commands, and for a single piece, it is the engine's own render, to the bit.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,9 +50,15 @@ from resonance.score import Score
 if TYPE_CHECKING:
     from resonance.engine.takes import Take
 
+MOST_NOTES_HZ = 200.0
+MOST_AT_ONCE = 40
+"""As many notes can begin at once, and then as many a second: more than two hands and two feet play."""
+
 INSTRUMENTS = ("crystals", "lullaby", "tree", "moonlight")
 """What plays a note that names no sound: the first of these that the score has."""
 SHOWN_EVENTS = 20
+HAND_STEPS = 4
+"""The grid, 5.3 ms at 48 kHz, on which is done what hands do to what sounds already."""
 
 LEAVES_S = 12.0
 """How long the sounds of a night's end take to leave; what rings on is heard for `TAIL_S` in all."""
@@ -172,6 +180,9 @@ class Performance:
         self._surplus: F32 = np.zeros((2, 0), np.float32)
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._asked: list[tuple[int, int, Command]] = []
+        self._begun: deque[tuple[int, Command]] = deque()
+        self._crowd = self._crowded = 0
+        self._moves: dict[int, dict[tuple[int | None, int, str | None, str], float]] = {}
         self._count = 0
         self._channels: dict[int, dict[str, float]] = {}
         self._tuned_hz: dict[int, float] = {}
@@ -227,31 +238,27 @@ class Performance:
         if at < self.frame:
             raise CommandError(f"frame {at} is over; the next is {self.frame}")
         self._check(command)
-        if at == self.frame:
-            self._begin(command)
-        else:
-            heapq.heappush(self._asked, (at, self._next(), command))
+        heapq.heappush(self._asked, (at, self._next(), command))
+        self._catch_up()
 
     def render(self, frames: int) -> F32:
         """The next `frames` frames as they are heard, float32 of shape (frames, 2)."""
         out = np.zeros((frames, 2), np.float32)
         done = 0
         while done < frames:
-            while self._asked and self._asked[0][0] <= self.frame:
-                self._begin(heapq.heappop(self._asked)[2])
+            self._catch_up()
             if self.ended:
                 self.history.heard(self.frame, out[done:])
                 self.frame += frames - done
                 break
             wanted = int(min(frames - done, self.end - self.frame))
-            if self._asked:
-                wanted = min(wanted, self._asked[0][0] - self.frame)
             if self._surplus.shape[1] == 0:
                 self._advance(-(-(wanted + self._skip) // GRID_FRAMES))
                 continue
-            taken = min(wanted, self._surplus.shape[1])
+            taken = min(wanted, self._surplus.shape[1], self.history.until_digest(self.frame))
             out[done : done + taken] = self._surplus[:, :taken].T
             self._surplus = self._surplus[:, taken:]
+            self._told(self.frame + taken)
             self.history.heard(self.frame, out[done : done + taken])
             self.frame += taken
             done += taken
@@ -260,7 +267,7 @@ class Performance:
     def _advance(self, steps: int) -> None:
         """Plays up to `steps` steps, no further than the next thing that is due."""
         self._settle()
-        steps = max(1, min(steps, MAX_STEPS, self._next_due() - self._step))
+        steps = self._begin_asked_within(max(1, min(steps, MAX_STEPS, self._next_due() - self._step)))
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)
         for leg in self._legs:
@@ -287,13 +294,15 @@ class Performance:
 
     def _settle(self) -> None:
         """Does everything that is due at this step."""
-        while self._due and self._due[0][0] <= self._step:
-            heapq.heappop(self._due)[2]()
+        self._do_due()
         if self._launch is not None and self._launch_step() == self._step:
             launch, self._launch = self._launch, None
             self._legs[-1].engine.launch(launch.scene, hold=self._legs[-1].engine.stays)
         if self._landing is None and self._landing_step() <= self._step:
             self._land()
+        if self._handover_step() <= self._step:
+            # What is taken over counts all that was asked before.
+            self._do_due(math.inf)
         if self._handover_step() <= self._step:
             self._hand_over()
         self._legs = [leg for leg in self._legs if leg.falls is None or leg.falls[1] > self._step]
@@ -490,60 +499,161 @@ class Performance:
                 if instrument not in self.score.sounds:
                     raise CommandError(f"no sound '{instrument}' in {self.score.name} to play a note on")
 
-    def _begin(self, command: Command) -> None:
-        """Does a command whose frame has come."""
-        self.history.did(self.frame, command)
-        heard = self.frame + self.delay_frames
+    def _catch_up(self) -> None:
+        """Begins what was asked for up to now, in its order, and does what is due."""
+        while self._asked and self._asked[0][0] <= self.frame:
+            at, _, command = heapq.heappop(self._asked)
+            self._begin(at, command)
+        if self._surplus.shape[1] == 0:
+            self._do_due()
+
+    def _begin_asked_within(self, steps: int) -> int:
+        """Begins what was asked for while the next steps are heard; says how many of them can be one span.
+
+        A note is put where it begins, and all else is due later: at a span's border.
+        """
+        while self._asked and self._asked[0][0] < (self._step + steps) * GRID_FRAMES - self.latency_frames:
+            at, _, command = heapq.heappop(self._asked)
+            self._begin(at, command)
+            if self._due:
+                steps = min(steps, self._due[0][0] - self._step)
+        return steps
+
+    def _told(self, frame: int) -> None:
+        """Writes down what was begun before a frame that is about to be heard."""
+        while self._begun and self._begun[0][0] < frame:
+            self.history.did(*self._begun.popleft())
+
+    def _begin(self, at: int, command: Command) -> None:
+        """Begins a command of frame `at`, at the latest when that frame comes."""
+        if at > self.frame:
+            self._begun.append((at, command))
+        else:
+            self.history.did(at, command)
+        heard = at + self.delay_frames
+        # What is let go of, or moved, has begun by then: that is a step after what was played with it.
+        after = at + GRID_FRAMES
         match command:
             case Set(name, value):
-                for engine in self._engines:
-                    engine.set(name, value)
+                self._later(at, lambda engine: engine.set(name, value))
             case LetGo(name):
+                self._later(at, lambda engine: engine.let_go(name))
+            case Launch() | Hold() | Rest():
+                # On the next beat: from the very step on. At once: with all else that hands do.
+                at_once = isinstance(command, Launch) and command.when == "now"
+                step = self._hand_step(at) if at_once else self._step_of(at)
+                self._put(step, partial(self._go, command, at))
+            case NoteOn(_, velocity) if velocity > 0.0 and not self._is_free(at):
+                pass
+            case NoteOn(note, velocity, sound, channel) if velocity > 0.0:
+                instrument, leg = sound or self._instrument or "", self._legs[-1]
+                touch = self._channels.get(channel)
+                begins = heard - leg.first_frame
+                leg.engine.note_on(note, velocity, instrument, channel=channel, frame=begins, touch=touch)
+            case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
+                up = velocity if isinstance(command, NoteOff) else 0.5
+                self._release(after, note, sound, channel, up)
+            case AllOff(channel, cut):
+                self._release(after, None, None, channel)
+                if cut:
+                    self._later(after, lambda engine: engine.cut(channel))
+            case Express(note, channel, sound):
+                moved = _moved(command)
+                if note is None:
+                    self._channels.setdefault(channel, {}).update(moved)
+                self._express(after, note, channel, sound, moved)
+            case Pulse(in_s, interval_s):
+                beat = heard + round(in_s * self.rate)
+                self._put(self._step_of(at), partial(self._lead, beat, interval_s))
+            case Tune(note, pitch_hz):
+                self._tuned_hz[note] = pitch_hz
                 for engine in self._engines:
-                    engine.let_go(name)
+                    engine.tune(note, pitch_hz)
+                self._later(after, lambda engine: engine.follow(note))
+
+    def _is_free(self, at: int) -> bool:
+        """Whether another note can begin: of a flood of them no ear hears every one."""
+        each = round(self.rate / MOST_NOTES_HZ)
+        self._crowd = max(0, self._crowd - (at - self._crowded)) + each
+        self._crowded = at
+        if self._crowd > MOST_AT_ONCE * each:
+            self._crowd -= each
+            return False
+        return True
+
+    def _go(self, command: Command, at: int) -> None:
+        """On to a scene, to stay, or to rest."""
+        match command:
             case Launch():
                 self._launch = command
             case Hold(on):
                 self._legs[-1].engine.hold(on)
             case Rest(at_s):
-                soonest = self.frame + round(_SOONEST_S * self.rate)
-                self._rest_frame = max(round(at_s * self.rate), soonest)
+                self._rest_frame = max(round(at_s * self.rate), at + round(_SOONEST_S * self.rate))
                 self._legs[-1].engine.goes_on()
                 if self._landing is not None:
                     self._land()
-            case NoteOn(note, velocity, sound, channel) if velocity > 0.0:
-                instrument, leg = sound or self._instrument or "", self._legs[-1]
-                touch = self._channels.get(channel)
-                at = heard - leg.first_frame
-                leg.engine.note_on(note, velocity, instrument, channel=channel, frame=at, touch=touch)
-            case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
-                # Which note is meant is known now; it is let go of a step after one that was played at the
-                # same frame, so that it has begun.
-                up = velocity if isinstance(command, NoteOff) else 0.5
-                for engine in self._engines:
-                    self._later(heard, partial(engine.release, engine.held(note, sound, channel), up))
-            case AllOff(channel, cut):
-                for engine in self._engines:
-                    self._later(heard, partial(engine.release, engine.held(None, None, channel)))
-                    if cut:
-                        self._later(heard, partial(engine.cut, channel))
-            case Express(note, channel, sound):
-                moved = _moved(command)
-                if note is None:
-                    self._channels.setdefault(channel, {}).update(moved)
-                for engine in self._engines:
-                    self._later(heard, partial(engine.express, note, sound, channel=channel, **moved))
-            case Pulse(in_s, interval_s):
-                for leg in self._legs:
-                    leg.engine.lead(heard + round(in_s * self.rate) - leg.first_frame, interval_s)
-            case Tune(note, pitch_hz):
-                self._tuned_hz[note] = pitch_hz
-                for engine in self._engines:
-                    engine.tune(note, pitch_hz)
-                    self._later(heard, partial(engine.follow, note))
 
-    def _later(self, frame: int, act: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (frame // GRID_FRAMES + 1, self._next(), act))
+    def _lead(self, frame: int, interval_s: float) -> None:
+        for leg in self._legs:
+            leg.engine.lead(frame - leg.first_frame, interval_s)
+
+    def _release(
+        self, frame: int, note: int | None, sound: str | None, channel: int | None, velocity: float = 0.5
+    ) -> None:
+        """Lets go of notes a little later; which ones are meant is known now."""
+        for engine in self._engines:
+            played = engine.held(note, sound, channel)
+            if played:
+                self._put(self._hand_step(frame), partial(engine.release, played, velocity))
+
+    def _express(
+        self, frame: int, note: int | None, channel: int, sound: str | None, moved: Mapping[str, float]
+    ) -> None:
+        """Moves the hand on notes; of several moves up to the same step the last one counts."""
+        step = self._hand_step(frame)
+        moves = self._moves.get(step)
+        if moves is None:
+            moves = self._moves[step] = {}
+            self._put(step, partial(self._move, step))
+        for name, value in moved.items():
+            key = note, channel, sound, name
+            moves.pop(key, None)
+            moves[key] = value
+
+    def _move(self, step: int) -> None:
+        moves = self._moves.pop(step).items()
+        for (note, channel, sound), several in itertools.groupby(moves, key=lambda move: move[0][:3]):
+            values = {key[3]: value for key, value in several}
+            for engine in self._engines:
+                engine.express(note, sound, channel=channel, **values)
+
+    def _later(self, frame: int, act: Callable[[Engine], None]) -> None:
+        """Has something done to every engine where the next hand's steps after a frame begin."""
+
+        def acts() -> None:
+            for engine in self._engines:
+                act(engine)
+
+        self._put(self._hand_step(frame), acts)
+
+    def _hand_step(self, frame: int) -> int:
+        """The step at which a hand's next steps begin, when a frame has come."""
+        length = HAND_STEPS * GRID_FRAMES
+        return self._step_of(-(-frame // length) * length)
+
+    def _step_of(self, frame: int) -> int:
+        """The first step that is not played yet when a frame has come; at the beginning none is."""
+        return -(-(frame + self.latency_frames) // GRID_FRAMES) if frame > 0 else 0
+
+    def _put(self, step: int, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (step, self._next(), act))
+
+    def _do_due(self, until: float | None = None) -> None:
+        """Does what is due by a step (default: this one), in its order."""
+        until = self._step if until is None else until
+        while self._due and self._due[0][0] <= until:
+            heapq.heappop(self._due)[2]()
 
     def _next(self) -> int:
         self._count += 1

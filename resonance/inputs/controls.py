@@ -100,13 +100,27 @@ class Controls:
     def __init__(
         self, wiring: Map, targets: Mapping[str, Parameter], now: Callable[[str], float | None]
     ) -> None:
-        self.map = wiring
         self._targets = targets
+        self.map = wiring
         self._now = now
         self._taps = Taps()
         self._held: dict[str, float] = {}
         self._places: dict[Control, float] = {}
         self._caught: set[Control] = set()
+
+    @property
+    def map(self) -> Map:
+        """The map that counts; another one can take its place."""
+        return self._map
+
+    @map.setter
+    def map(self, wiring: Map) -> None:
+        self._map = wiring
+        self._moving: dict[tuple[str, int], list[Control]] = {}
+        for control in wiring.controls:
+            if control.target.name in self._targets:
+                self._moving.setdefault((control.source, control.number), []).append(control)
+        self._pads = {(pad.source, pad.number) for pad in wiring.pads}
 
     def said(self, command: Command) -> None:
         """Is told of every command, from wherever, to know what holds a target."""
@@ -118,8 +132,8 @@ class Controls:
     def move(self, moved: Moved) -> list[Command]:
         """What a move asks for."""
         commands: list[Command] = []
-        for control in self.map.controls:
-            if _is(control, moved) and control.target.name in self._targets:
+        for control in self._moving.get((moved.source, moved.number), ()):
+            if _is(control, moved):
                 commands += self._moved(control, moved)
         return commands
 
@@ -162,6 +176,8 @@ class Controls:
         if status not in pressed:
             return None
         source, down = pressed[status]
+        if (source, message[1]) not in self._pads:
+            return None
         for pad in self.map.pads:
             alike = (pad.source, pad.number) == (source, message[1])
             if alike and pad.channel in (0, (message[0] & 0x0F) + 1) and pad.device in device:

@@ -23,7 +23,7 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Touch, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import ratios
-from resonance.dsp.modes import mode_coefficients, modes
+from resonance.dsp.modes import bent_modes, mode_coefficients, modes
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
 from resonance.generate import theme
@@ -201,8 +201,6 @@ class CrystalsVoice(Voice):
         rng = np.random.Generator(np.random.PCG64(event.key))
         self._bowed = event.kind == "bow"
         self._held = event.kind == "note"
-        self._bent_by: tuple[float, float] | None = None
-        self._bent_rotation = self._rotation
         self._pan = float(event.detail.get("pan", 0.0))
         velocity = float(event.detail.get("velocity", 0.7))
         if event.kind == "snap":
@@ -230,9 +228,9 @@ class CrystalsVoice(Voice):
         self._blow = np.zeros(0, np.float32)
         if self._bowed or self._held:
             self._bow_phase = rng.random(_BOW_MODES)
-            self._bow_hz = frequency_hz[:_BOW_MODES]
+            self._bow_cycles = frequency_hz[:_BOW_MODES] / self._rate_hz
             # A mode driven at its own pitch grows to its drive times its decay time in frames.
-            self._bow_level = 7.0 / (modes_t60_s[:_BOW_MODES] * self._rate_hz)
+            self._bow_level = (7.0 / (modes_t60_s[:_BOW_MODES] * self._rate_hz)).astype(np.float32)
         if self._bowed:
             self._bow_s = 0.9 + 1.6 * rng.random()
             return float(self._bow_s + 1.3 * t60_s)
@@ -257,6 +255,8 @@ class CrystalsVoice(Voice):
 
     def _tune(self, frequency_hz: F64, t60_s: F64) -> None:
         self._modes_hz, self._modes_t60_s = frequency_hz, t60_s
+        # A hand's timbre lets every octave above the lowest mode ring up to 2.8 times shorter or longer.
+        self._height = np.clip(np.log2(frequency_hz / frequency_hz[0]), 0.0, 3.0)
         self._rotation[0, 0], self._rotation[0, 1] = mode_coefficients(frequency_hz, t60_s, self._rate_hz)
 
     def _place(self, weight: F64, spread: float) -> None:
@@ -286,33 +286,19 @@ class CrystalsVoice(Voice):
 
     def _bent(self, touch: Touch) -> F64:
         """The modes' rotation at every step under a hand: bent, and its higher modes damped or let ring."""
-        bend, timbre = touch.bend_cents[:-1, None], touch.timbre[:-1, None]
-        if (bend == bend[0]).all() and (timbre == timbre[0]).all():
-            held = float(bend[0, 0]), float(timbre[0, 0])
-            if held == self._bent_by:
-                return self._bent_rotation
-            bend, timbre = bend[:1], timbre[:1]
-            self._bent_by = held
-        # Every octave above the lowest mode rings up to 2.8 times shorter or longer.
-        height = np.log2(np.maximum(self._modes_hz / self._modes_hz[0], 1.0))
-        t60_s = self._modes_t60_s * 2.0 ** (np.minimum(height, 3.0) * 3.0 * (timbre - 0.5))
-        frequency_hz = self._modes_hz * ratios(bend)
-        rotation = np.stack(mode_coefficients(frequency_hz, t60_s, self._rate_hz), axis=1)
-        if len(rotation) == 1:
-            self._bent_rotation = rotation
-        return rotation
+        tilt = 3.0 * (touch.timbre[:-1] - 0.5)
+        modes = self._modes_hz, self._modes_t60_s, self._height
+        return bent_modes(*modes, touch.bend_cents[:-1], tilt, self._rate_hz)
 
     def _drawn(self, stroke: F64, span: Span, excitation: F32) -> None:
         """A bow, or a hand that presses: the lowest modes are fed at their own pitch."""
         if stroke.max() == 0.0:
             return
-        level = (stroke[:, None] * self._bow_level).astype(np.float32)
-        cycles = np.broadcast_to(self._bow_hz / self._rate_hz, level.shape).copy()
-        if span.touch is not None:
-            cycles *= ratios(span.touch.bend_cents)[:, None]
+        level = np.multiply.outer(stroke.astype(np.float32), self._bow_level)
+        bend = np.ones(len(stroke)) if span.touch is None else ratios(span.touch.bend_cents)
         both = self._bow[: 2 * span.frames].reshape(2, span.frames)
         both.fill(0.0)
-        sines(self._bow_phase, cycles, level, level, both)
+        sines(self._bow_phase, np.multiply.outer(bend, self._bow_cycles), level, level, both)
         excitation += both[0]
 
 

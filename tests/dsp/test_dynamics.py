@@ -76,20 +76,21 @@ def test_it_comes_back_to_the_bit_after_an_over():
     np.testing.assert_array_equal(out[:, -48000:], x[:, -48000:])
 
 
-def test_latency_is_whole_blocks_and_about_5_ms():
+def test_latency_is_whole_blocks_and_under_1_5_ms():
     for rate_hz in (44100, 48000, 88200, 96000, 192000):
         assert limiter_latency(rate_hz) % GRID_FRAMES == 0
-        assert 0.005 <= limiter_latency(rate_hz) / rate_hz < 0.0065
+        assert 0.001 <= limiter_latency(rate_hz) / rate_hz < 0.0015
 
 
-def test_a_bass_is_made_softer_and_not_distorted():
+@pytest.mark.parametrize("bass_hz", [45, 50, 80, 110])
+def test_a_bass_is_made_softer_and_not_distorted(bass_hz):
     rate_hz = 48000
     n = np.arange(4 * rate_hz)
-    x = np.tile(2.0 * np.sin(2 * np.pi * 50 / rate_hz * n), (2, 1))
+    x = np.tile(2.0 * np.sin(2 * np.pi * bass_hz / rate_hz * n), (2, 1))
     settled = limited(x, rate_hz)[0, 2 * rate_hz :]
     spectrum = np.abs(np.fft.rfft(settled * np.hanning(settled.size)))
     spectrum[: spectrum.size // rate_hz] = 0
-    fundamental = 50 * settled.size // rate_hz
+    fundamental = bass_hz * settled.size // rate_hz
     rest = spectrum.copy()
     rest[fundamental - 4 : fundamental + 5] = 0
     assert np.sqrt((rest**2).sum() / (spectrum**2).sum()) < 0.001

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resonance.dsp import GRID_FRAMES
-from resonance.dsp.modes import mode_coefficients, modes
+from resonance.dsp.modes import bent_modes, mode_coefficients, modes
 
 
 def struck(frequency_hz, t60_s, rate_hz, seconds):
@@ -121,3 +121,18 @@ def test_a_span_may_be_cut_anywhere(n, glides):
         at += size
     assert np.array_equal(whole, np.concatenate(parts, axis=1))
     assert np.array_equal(whole_state, state)
+
+
+def test_a_bank_in_a_hand_is_bent_by_cents_and_tilted_by_octaves():
+    frequency_hz, t60_s, height = np.array([200.0, 400.0, 20_000.0]), np.ones(3), np.array([0.0, 1.0, 3.0])
+    bend_cents, tilt = np.array([0.0, 1200.0]), np.array([0.0, -1.0])
+    rotation = bent_modes(frequency_hz, t60_s, height, bend_cents, tilt, 48_000.0)
+    for row, wanted_hz, wanted_s in (
+        (0, frequency_hz, t60_s),
+        (1, 2.0 * frequency_hz, np.array([1.0, 0.5, 0.125])),
+    ):
+        np.testing.assert_allclose(
+            rotation[row], mode_coefficients(wanted_hz, wanted_s, 48_000.0), atol=1e-12
+        )
+    still = bent_modes(frequency_hz, t60_s, height, np.full(4, 50.0), np.zeros(4), 48_000.0)
+    assert still.shape == (1, 2, 3)

@@ -6,8 +6,9 @@ from listening import alone, score_of
 from test_engine import PIECE
 
 import resonance
-from resonance.engine.commands import AllOff, Command, LetGo, NoteOff, NoteOn, Set
-from resonance.engine.performance import Performance
+from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Set
+from resonance.engine.engine import Engine
+from resonance.engine.performance import HAND_STEPS, MOST_NOTES_HZ, Performance
 
 HANDS: list[tuple[int, Command]] = [
     (0, Set("tension", 0.9)),
@@ -15,6 +16,9 @@ HANDS: list[tuple[int, Command]] = [
     (10_001, Set("master.volume_db", -12.0)),
     (30_000, NoteOn(57, 0.6, "lullaby")),
     (30_000, NoteOff(57, 0.0, "lullaby")),
+    (40_001, Express(None, 0, bend_cents=150.0)),
+    (40_090, Express(69, 0, pressure=0.7)),
+    (40_100, Express(None, 0, bend_cents=-150.0, pressure=0.2)),
     (60_777, LetGo("tension")),
     (80_000, AllOff()),
 ]
@@ -61,6 +65,41 @@ def test_every_note_comes_as_late_as_any_other_to_the_sample(at: int) -> None:
     begin = np.flatnonzero(audio)[0]
     assert 0 <= begin - performance.delay_frames <= 2, "a mallet's push begins at zero"
     assert performance.delay_frames < 0.01 * performance.rate
+
+
+def test_hands_that_move_all_the_time_do_not_cut_what_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single steps cost several times as much as spans, and a finger that bends sends a message in each."""
+    spans = []
+    whole = Engine.unlimited
+    monkeypatch.setattr(Engine, "unlimited", lambda self, steps: spans.append(steps) or whole(self, steps))
+    performance = Performance(score_of(PIECE), seed=3)
+    performance.render(HAND_STEPS * 64)
+    spans.clear()
+    for k in range(20):
+        for frame in range(performance.frame, performance.frame + HAND_STEPS * 64, 10):
+            performance.do(Express(None, 0, bend_cents=float(k)), frame)
+            performance.do(Set("tension", 0.01 * k), frame)
+            performance.do(NoteOn(50 + k, 0.5), frame)
+            performance.do(NoteOff(50 + k), frame)
+        performance.render(HAND_STEPS * 64)
+    assert spans == [HAND_STEPS] * 20
+
+
+def test_of_a_flood_of_notes_no_more_begin_than_are_told_apart() -> None:
+    performance = Performance(score_of(alone("crystals", fields="touch_hz = 0, theme_hz = 0")), seed=1)
+    begun = []
+    performance.listener = lambda events, _: begun.extend(events)
+    for k in range(2_000):
+        performance.do(NoteOn(k % 128, 0.5), 48 * k)
+        performance.do(NoteOff(k % 128), 48 * k + 24)
+    performance.render(100_000)
+    assert 40 + 1.9 * MOST_NOTES_HZ < len(begun) < 40 + 2.1 * MOST_NOTES_HZ
+    performance.render(2 * 48_000)
+    begun.clear()
+    for note in range(40):
+        performance.do(NoteOn(40 + note, 0.5))
+    performance.render(48_000)
+    assert len(begun) == 40, "a chord of both arms is no flood"
 
 
 def test_a_note_that_is_let_go_at_once_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,15 +255,16 @@ class Sound:
             case "take over":
                 self._take_over(what[0])
 
-    def _do(self, command: Command, at_s: float | None = None) -> None:
+    def _do(self, commands: Sequence[Command], at_s: float | None) -> None:
         performance = self._performance
         frame = performance.frame
         if at_s is not None:
             frame = self._moments.frame(at_s, self._cushion + _HAND_FRAMES, frame)
-        try:
-            performance.do(command, frame)
-        except (KeyError, ValueError) as error:
-            self.tell("said", str(error.args[0] if error.args else error))
+        for command in commands:
+            try:
+                performance.do(command, frame)
+            except (KeyError, ValueError) as error:
+                self.tell("said", str(error.args[0] if error.args else error))
 
     def _open(self, rate_hz: float) -> None:
         """A device is there and takes nothing yet: fills the ring in its rate."""

@@ -84,13 +84,14 @@ class Speakers:
 
     # What a hand can ask.
 
-    def do(self, command: Command, at_s: float | None = None) -> None:
-        """Passes a command to the performance, to be done at once.
+    def do(self, *commands: Command, at_s: float | None = None) -> None:
+        """Passes commands to the performance, to be done at once.
 
-        With `at_s`, the moment at which a hand moved (`time.monotonic`), it is done as long after that as
-        every other such command, to the frame.
+        With `at_s`, the moment at which a hand moved (`time.monotonic`), they are done as long after that as
+        all other such commands, to the frame.
         """
-        self._ask("do", command, at_s)
+        if commands:
+            self._ask("do", commands, at_s)
 
     @property
     def volume_db(self) -> float:
