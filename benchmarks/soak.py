@@ -226,6 +226,8 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
         playing.send_signal(signal.SIGTERM)
         playing.wait(20)
     servers.close()
+    print(f"memory: {before_mb:.0f} MB after {settled_s:.0f} s, {after_mb:.0f} MB at the end")
+    print(f"share of a core: {100.0 * share:.1f} %", flush=True)
     heard = np.memmap(recorded, "<f4", "r")
     heard = heard[: len(heard) // 2 * 2].reshape(-1, 2)
     found, equal = gaps(heard, rendered(score, seconds))
@@ -241,8 +243,6 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
         why = "NOT beside a stall" if gap in unexplained else "beside a stall"
         frames = f"{gap.silent_frames} frames silent, then {gap.faded_frames} faded"
         print(f"  gap at {gap.at_s:.1f} s: {frames}, {why}")
-    print(f"memory: {before_mb:.0f} MB after {settled_s:.0f} s, {after_mb:.0f} MB at the end")
-    print(f"share of a core: {100.0 * share:.1f} %")
     grown = after_mb > 1.05 * before_mb
     return int(bool(unexplained) or grown or equal < 0.8 * seconds * RATE_HZ)
 
