@@ -238,7 +238,7 @@ def kills(count: int, minutes: float) -> bool:
             empty += not final.exists()
             continue
         try:
-            played, _ = soundfile.read(part, dtype="int32")
+            played = played_part(part)
         except soundfile.LibsndfileError as error:
             wrong += 1
             print(f"kill {done}: {part} of {part.stat().st_size} bytes: {error}")
@@ -252,6 +252,15 @@ def kills(count: int, minutes: float) -> bool:
             print(f"{done} kills, {wrong} wrong", flush=True)
     print(f"{done} kills ({empty} before the first sound, {finished} after the last): {wrong} wrong files")
     return wrong == 0 and done == count
+
+
+def played_part(path: Path) -> np.ndarray:
+    """What can be heard of a file that was left; a FLAC that was does not say how long it is."""
+    with soundfile.SoundFile(path) as file:
+        pieces = [file.read(48_000, dtype="int32")]
+        while len(pieces[-1]):
+            pieces.append(file.read(48_000, dtype="int32"))
+    return np.concatenate(pieces)
 
 
 def batch(count: int) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 import resonance
 from resonance.dsp import F32
-from resonance.outputs import id3, wav
+from resonance.outputs import id3, ogg, wav
 from resonance.outputs.id3 import Behind
 from resonance.outputs.quantise import Quantiser
 
@@ -181,6 +181,10 @@ class Writer:
                 form = (self._rate_hz, channels, file_format, subtype, dither_seed)
                 if ending == "mp3":
                     self._encoder = _Mp3File(self.part, *form, self.tags, self.markers)
+                elif ending == "flac":
+                    self._encoder = _FlacFile(self.part, *form, self.tags)
+                elif file_format.container == "OGG":
+                    self._encoder = _OggFile(self.part, *form, self.tags)
                 else:
                     self._encoder = _LibraryFile(self.part, *form, self.tags)
 
@@ -329,7 +333,80 @@ class _LibraryFile:
         self._file.close()
 
 
-class _Mp3File(_LibraryFile):
+class _FlacFile(_LibraryFile):
+    """A FLAC whose header says how long it is while it grows: some readers play none that does not."""
+
+    def __init__(self, part: Path, rate_hz: int, *form: Any) -> None:
+        super().__init__(part, rate_hz, *form)
+        self._part = part
+        self._told_frames = 0
+
+    def write(self, block: F32) -> None:
+        super().write(block)
+        if self.frames - self._told_frames >= self._rate_hz:
+            self._told_frames = self.frames
+            with self._part.open("r+b") as file:
+                file.seek(_FLAC_LENGTH)
+                (before,) = file.read(1)
+                file.seek(_FLAC_LENGTH)
+                # The lower four bits of the first byte, and four bytes more.
+                length = (before & 0xF0) << 32 | max(0, self.frames - _FLAC_LAG)
+                file.write(length.to_bytes(5, "big"))
+
+
+_FLAC_LENGTH = 21  # Source: RFC 9639, 2024, section 8.2
+_FLAC_LAG = 16_384
+"""Frames that the encoder may still hold: two of its blocks, and then some."""
+
+
+class _Through(_LibraryFile):
+    """A file that libsndfile writes through one of ours, which tells what the disk refuses."""
+
+    def __init__(self, behind: Behind, stream: BinaryIO, *form: Any) -> None:
+        self._behind = behind
+        self._stream = stream
+        super().__init__(behind, *form)
+
+    def write(self, block: F32) -> None:
+        try:
+            super().write(block)
+        finally:
+            if self._behind.refused is not None:
+                raise self._behind.refused
+
+    def finish(self, chunks: bytes = b"") -> None:
+        super().finish(chunks)
+        self._end()
+        self._stream.close()
+        if self._behind.refused is not None:
+            raise self._behind.refused
+
+    def leave(self) -> None:
+        self.finish()
+
+    def _end(self) -> None:
+        """What is still to be written when all sound is there."""
+
+
+class _OggFile(_Through):
+    """Ogg Vorbis or Opus whose stream is numbered by the seed: the same sound is the same file."""
+
+    def __init__(
+        self,
+        part: Path,
+        rate_hz: int,
+        channels: int,
+        file_format: Format,
+        subtype: str,
+        dither_seed: int,
+        tags: Mapping[str, str | int],
+    ) -> None:
+        stream = part.open("w+b", buffering=0)
+        pages = ogg.Pages(stream, dither_seed)
+        super().__init__(pages, stream, rate_hz, channels, file_format, subtype, dither_seed, tags)
+
+
+class _Mp3File(_Through):
     """An MP3 behind a tag of our own, with chapters; the last one's end is told when it is known."""
 
     def __init__(
@@ -343,28 +420,15 @@ class _Mp3File(_LibraryFile):
         tags: Mapping[str, str | int],
         markers: Sequence[tuple[int, str]],
     ) -> None:
-        self._stream = part.open("w+b", buffering=0)
+        stream = part.open("w+b", buffering=0)
         self._texts = _info(tags)
         self._chapters = [(frame / rate_hz, label) for frame, label in markers]
-        self._stream.write(id3.tag(self._texts, self._chapters, 0.0))
-        self._behind = Behind(self._stream)
-        super().__init__(self._behind, rate_hz, channels, file_format, subtype, dither_seed, {})
+        stream.write(id3.tag(self._texts, self._chapters, 0.0))
+        super().__init__(Behind(stream), stream, rate_hz, channels, file_format, subtype, dither_seed, {})
 
-    def write(self, block: F32) -> None:
-        try:
-            super().write(block)
-        finally:
-            if self._behind.refused is not None:
-                raise self._behind.refused
-
-    def finish(self, chunks: bytes = b"") -> None:
-        super().finish(chunks)
+    def _end(self) -> None:
         self._stream.seek(0)
         self._stream.write(id3.tag(self._texts, self._chapters, self.frames / self._rate_hz))
-        self._stream.close()
-
-    def leave(self) -> None:
-        self.finish()
 
 
 def part_of(path: Path) -> Path:

@@ -235,18 +235,20 @@ def test_an_error_before_the_first_sound_leaves_nothing(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_a_killed_writer_leaves_a_playable_part(tmp_path):
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "opus", "mp3"])
+def test_a_killed_writer_leaves_a_playable_part(tmp_path, ending):
     program = """
         import sys, time
         import numpy as np
         from resonance.outputs.file import Writer
         writer = Writer(sys.argv[1], 48000)
+        wave = np.full((4800, 2), 0.25, np.float32) * np.sin(0.1 * np.arange(4800, dtype="f4")[:, None])
         for _ in range(40):
-            writer.write(np.full((4800, 2), 0.25, np.float32))
+            writer.write(wave)
         print("written", flush=True)
         time.sleep(60)
     """
-    path = tmp_path / "a.wav"
+    path = tmp_path / f"a.{ending}"
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), str(path)],
         stdout=subprocess.PIPE,
@@ -256,9 +258,35 @@ def test_a_killed_writer_leaves_a_playable_part(tmp_path):
         child.send_signal(signal.SIGKILL)
         child.wait()
     assert not path.exists()
-    read, _ = soundfile.read(tmp_path / "a.wav.part")
-    assert len(read) >= 3 * 48_000
-    assert read == pytest.approx(0.25, abs=1e-6)
+    read, _ = soundfile.read(tmp_path / f"a.{ending}.part")
+    assert len(read) >= 2 * 48_000
+    assert np.sqrt(np.mean(read**2)) == pytest.approx(0.25 / np.sqrt(2.0), rel=0.02)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "opus", "mp3"])
+def test_the_same_sound_is_the_same_file(tmp_path, ending):
+    files = [tmp_path / f"{name}.{ending}" for name in ("a", "b")]
+    for path in files:
+        write(path, music(48_000), RATE_HZ, title="t", dither_seed=3)
+    first, second = (path.read_bytes() for path in files)
+    assert first == second
+
+
+@pytest.mark.parametrize("ending", ["ogg", "opus"])
+def test_ogg_pages_are_numbered_by_the_seed_and_add_up(tmp_path, ending):
+    """The checksum by its definition, bit by bit, over every page."""
+    path = tmp_path / f"a.{ending}"
+    write(path, music(24_000), RATE_HZ, dither_seed=2**40 + 77)
+    pages = path.read_bytes().split(b"OggS")[1:]
+    assert len(pages) > 2
+    for page in (b"OggS" + page for page in pages):
+        assert page[14:18] == b"\x4d\0\0\0"
+        found = 0
+        for byte in page[:22] + bytes(4) + page[26:]:
+            found ^= byte << 24
+            for _ in range(8):
+                found = (found << 1 ^ (0x04C11DB7 if found >> 31 else 0)) & 0xFFFFFFFF
+        assert found.to_bytes(4, "little") == page[22:26]
 
 
 def test_an_existing_file_is_kept_without_force(tmp_path):
