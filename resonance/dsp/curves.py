@@ -41,6 +41,15 @@ def hashed(key: np.uint64, index: int) -> float:
 
 
 @kernel
+def _between(lane: np.uint64, number: int) -> tuple[float, float, float, float]:
+    """The cubic from one lattice point to the next, by rising powers."""
+    before, here = hashed(lane, number - 1), hashed(lane, number)
+    there, after = hashed(lane, number + 1), hashed(lane, number + 2)
+    level = (before + 4.0 * here + there) / 3.0 - 1.0
+    return level, there - before, before - 2.0 * here + there, (after - before) / 3.0 + here - there
+
+
+@kernel
 def drift(key: np.uint64, phase: F64, increment: F64, out: F64) -> None:
     """Writes `n` slow random curves, each breathing on its own, -1 to 1.
 
@@ -52,24 +61,38 @@ def drift(key: np.uint64, phase: F64, increment: F64, out: F64) -> None:
     steps = increment.shape[0] - 1
     for i in range(phase.shape[0]):
         lane = mixed(key, i)
-        drawn = np.floor(phase[i]) - 1.0  # around which point the four chances were drawn: seldom another
-        one = two = three = four = 0.0
+        at = phase[i]
+        drawn = np.floor(at) - 1.0  # from which point on the polynomial holds: seldom another
+        curve = _between(lane, 0)
         for step in range(steps + 1):
-            point = np.floor(phase[i])
+            point = np.floor(at)
             if point != drawn:
-                drawn, number = point, int(point)
-                one, two = hashed(lane, number - 1), hashed(lane, number)
-                three, four = hashed(lane, number + 1), hashed(lane, number + 2)
-            x = phase[i] - point
-            y = 1.0 - x
-            before = y * y * y
-            here = 4.0 - 3.0 * x * x * (1.0 + y)
-            there = 4.0 - 3.0 * y * y * (1.0 + x)
-            after = x * x * x
-            sum_of_four = before * one + here * two + there * three + after * four
-            out[step, i] = sum_of_four / 3.0 - 1.0
+                drawn, curve = point, _between(lane, int(point))
+            x = at - point
+            out[step, i] = curve[0] + x * (curve[1] + x * (curve[2] + x * curve[3]))
             if step < steps:
-                phase[i] += 0.5 * (increment[step, i] + increment[step + 1, i])
+                at += 0.5 * (increment[step, i] + increment[step + 1, i])
+        phase[i] = at
+
+
+@kernel
+def drift_together(key: np.uint64, phase: F64, pace: F64, increment: F64, out: F64) -> None:
+    """`drift` where all hurry as one: each goes at its own `pace` (n,) times `increment` (steps + 1,)."""
+    steps = increment.shape[0] - 1
+    for i in range(phase.shape[0]):
+        lane = mixed(key, i)
+        at = phase[i]
+        drawn = np.floor(at) - 1.0
+        curve = _between(lane, 0)
+        for step in range(steps + 1):
+            point = np.floor(at)
+            if point != drawn:
+                drawn, curve = point, _between(lane, int(point))
+            x = at - point
+            out[step, i] = curve[0] + x * (curve[1] + x * (curve[2] + x * curve[3]))
+            if step < steps:
+                at += 0.5 * pace[i] * (increment[step] + increment[step + 1])
+        phase[i] = at
 
 
 def glide_coefficient(settle_s: float, rate_hz: float) -> float:
@@ -132,19 +155,28 @@ _POWER = (
 # approximation of the exponential function, Neural Computation 11, 1999, put the other way round.
 _WHOLE = 1.5 * 2.0**52
 
+A_DECIBEL, A_CENT = math.log2(10.0) / 20.0, 1.0 / 1200.0
+"""A decibel and a cent in octaves, of level and of pitch: what `power_of_two` takes."""
+
+
+@kernel
+def power_of_two(exponent: float) -> float:
+    """2 to the power of an exponent, which is held within -1000 and 1000; for kernels, many at a time."""
+    x = min(max(exponent, -1000.0), 1000.0)
+    shifted = np.float64(x + _WHOLE)
+    f = x - (shifted - _WHOLE)
+    power = _POWER[10]
+    for k in range(9, -1, -1):
+        power = _POWER[k] + f * power
+    bits = (shifted.view(np.int64) << 52) + np.float64(power).view(np.int64)
+    return np.int64(bits).view(np.float64)
+
 
 @kernel
 def _powers_of_two(exponent: F64, scale: float, out: F64) -> None:
-    """Writes 2 to the power of `scale` times each exponent, (n,); they are held within -1000 and 1000."""
+    """Writes 2 to the power of `scale` times each exponent, (n,)."""
     for i in range(exponent.size):
-        x = min(max(exponent[i] * scale, -1000.0), 1000.0)
-        shifted = np.float64(x + _WHOLE)
-        f = x - (shifted - _WHOLE)
-        power = _POWER[10]
-        for k in range(9, -1, -1):
-            power = _POWER[k] + f * power
-        bits = (shifted.view(np.int64) << 52) + np.float64(power).view(np.int64)
-        out[i] = np.int64(bits).view(np.float64)
+        out[i] = power_of_two(exponent[i] * scale)
 
 
 def _powers(exponent: F64, scale: float) -> F64:
@@ -156,7 +188,7 @@ def _powers(exponent: F64, scale: float) -> F64:
 
 def levels(gain_db: F64) -> F64:
     """Linear levels of gains in decibels, of any shape; ten times as fast as a power of ten."""
-    return _powers(gain_db, math.log2(10.0) / 20.0)
+    return _powers(gain_db, A_DECIBEL)
 
 
 def octaves(height: F64) -> F64:
@@ -166,7 +198,7 @@ def octaves(height: F64) -> F64:
 
 def ratios(interval_cents: F64) -> F64:
     """Ratios of intervals in cents, of any shape; ten times as fast as a power of two."""
-    return _powers(interval_cents, 1.0 / 1200.0)
+    return _powers(interval_cents, A_CENT)
 
 
 @kernel

@@ -1,6 +1,6 @@
 """Sines by the hundred: additive synthesis, each partial with its own pitch, level and place.
 
-The phase within a step is a parabola, known in closed form. Partials whose pitch hardly moves, as most do not,
+The phase within a step is a parabola, known in closed form. Partials whose pitch hardly moves, as of most,
 are turned like hands of a clock, 32 side by side, from the middle of the step: one hand serves a frame on
 either side of it. Others are drawn frame by frame. Either way a step stands for itself, and a span cut
 anywhere between steps sounds the same to the bit.
@@ -46,7 +46,7 @@ _FEW = 20  # as many, drawn one by one, cost what a whole group of lanes costs s
 _STEADY = 1e-7
 
 # What a lane holds: its hand and how it turns in a frame; and for either side the hand's start times the
-# level in the middle, and times the level's rise a frame. Each is a stretch of one flat array, at a place that
+# level in the middle, and times its rise a frame. Each is a stretch of one flat array, at a place that
 # the compiler knows: so it sees that they never overlap.
 _HAND, _TURN, _LEFT, _LEFT_RISE, _RIGHT, _RIGHT_RISE = range(0, 12 * _LANES, 2 * _LANES)
 _PHASE, _SLOW, _FAST = range(0, 3 * _LANES, _LANES)

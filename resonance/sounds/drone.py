@@ -19,17 +19,18 @@ from typing import ClassVar
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Voice
-from resonance.dsp import F32, F64
-from resonance.dsp.curves import drift, levels, octaves, ratios
-from resonance.dsp.filters import svf
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp.curves import A_CENT, A_DECIBEL, drift_together, power_of_two
+from resonance.dsp.filters import LOW, svf
 from resonance.dsp.oscillators import TAIL, saws
 from resonance.dsp.partials import sines
 from resonance.units import cents, count, db, hz, part
 
-_LOW_PASS = 0
 _SAW_HARMONIC = np.array([1.0, 1.0, 2.0, 2.0, 3.0])
 _SAW_PAN = np.array([0.0, 0.0, -0.5, 0.5, 0.0])
+_SAWS = len(_SAW_HARMONIC)
 _MONO_BELOW_HZ = 120.0
+_FUNDAMENTAL = 0.62  # felt more than heard: room for the heart
 _GLOW = -0.5 * math.log2(math.e) / 0.22**2  # a bell, 0.22 octaves to each side
 
 
@@ -53,87 +54,70 @@ class DroneVoice(Voice):
     voices: ClassVar[int] = 1
 
     def __init__(self, patch: Drone, setting: Setting) -> None:
-        n = patch.partials
-        self._n = n
-        self._harmonic = np.arange(1.0, n + 1.0)
-        self._height = np.log2(self._harmonic)
+        n, rows = patch.partials, MAX_STEPS + 1
         self._setting = setting
         self._root = setting.tuning.root_hz / setting.rate_hz
-        wide = np.clip((self._harmonic * setting.tuning.root_hz - _MONO_BELOW_HZ) / 200.0, 0.0, 1.0)
-        angle = np.pi / 4.0 * (1.0 + 0.62 * np.concatenate((-wide, wide)))
-        self._left, self._right = np.cos(angle), np.sin(angle)
-        angle = np.pi / 4.0 * (1.0 + _SAW_PAN)
-        self._saw_left, self._saw_right = np.cos(angle), np.sin(angle)
-        self._family = np.array([_kinship(k) for k in range(1, n + 1)])
-        self._curves = {
-            name: np.empty((MAX_STEPS + 1, lanes))
-            for name, lanes in (("breath", 2 * n), ("detune", 2 * n + 5), ("wander", 3))
-        }
-        self._saw_out = np.zeros((2, MAX_STEPS * 64), np.float32)
+        harmonic = np.arange(1.0, n + 1.0)
+        kinship = np.array([_kinship(k) for k in range(1, n + 1)])
+        weight = np.where(harmonic == 1.0, _FUNDAMENTAL, 1.0)
+        self._harmonics = np.log2(harmonic), kinship, weight
+        self._multiple = np.concatenate((harmonic, harmonic, _SAW_HARMONIC))
+        wide = 0.62 * np.clip((harmonic * setting.tuning.root_hz - _MONO_BELOW_HZ) / 200.0, 0.0, 1.0)
+        angle = np.pi / 4.0 * (1.0 + np.concatenate((-wide, wide, _SAW_PAN)))
+        self._sides = np.stack((np.cos(angle), np.sin(angle)))
+        self._curves = {"breath": 2 * n, "detune": 2 * n + _SAWS, "wander": 3}
+        self._curve = {name: np.empty((rows, lanes)) for name, lanes in self._curves.items()}
+        self._keys = {name: setting.key(name) for name in self._curves}
+        self._cycles, self._saw_cycles = np.empty((rows, 2 * n)), np.empty((rows, _SAWS))
+        self._levels = np.empty((2, rows, 2 * n), np.float32)
+        self._saw_levels = np.empty((2, rows, _SAWS), np.float32)
+        self._low_pass = np.empty((2, rows, 2))
+        self._each = np.empty(n)
+        self._saw_out = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("phases")
-        n = self._n
-        self._phase = rng.random(2 * n)
-        self._saw_phase = rng.random(5)
+        self._phase = rng.random(self._cycles.shape[1])
+        self._saw_phase = rng.random(_SAWS)
         self._tail = np.zeros((2, TAIL), np.float32)
         self._filter = np.zeros((2, 2))
-        self._drift_phase = {name: 100.0 * rng.random(c.shape[1]) for name, c in self._curves.items()}
-        self._pace = {name: rng.uniform(0.6, 1.4, c.shape[1]) for name, c in self._curves.items()}
+        self._curve_phase = {name: 100.0 * rng.random(lanes) for name, lanes in self._curves.items()}
+        self._pace = {name: rng.uniform(0.6, 1.4, lanes) for name, lanes in self._curves.items()}
         return math.inf
 
     def _drift(self, name: str, rate_hz: F64, span: Span) -> F64:
         """Slow random curves (steps + 1, lanes) in -1 to 1, at a rate that may move."""
-        out = self._curves[name][: span.steps + 1]
-        increment = (rate_hz * span.step_s)[:, None] * self._pace[name]
-        drift(self._setting.key(name), self._drift_phase[name], increment, out)
+        out = self._curve[name][: span.steps + 1]
+        increment = rate_hz * span.step_s
+        drift_together(self._keys[name], self._curve_phase[name], self._pace[name], increment, out)
         return out
 
     def render(self, span: Span, out: F32) -> None:
+        rows = span.steps + 1
         hurry = 1.0 + 1.5 * span.tension
         breath = self._drift("breath", span["breath_hz"] * hurry, span)
-        detune = self._drift("detune", 0.11 * hurry, span) * span["detune_cents"][:, None]
+        detune = self._drift("detune", 0.11 * hurry, span)
         wander = self._drift("wander", 0.045 * hurry, span)
-        loud = levels(-9.0 + 13.0 * span.energy + 1.5 * wander[:, 2])
-
-        cycles = self._root * np.tile(self._harmonic, 2) * ratios(detune[:, : 2 * self._n])
-        level = np.tile(self._levels(span, wander), 2) * levels(span["breath_db"][:, None] * breath)
-        level *= loud[:, None]
-        left = (level * self._left).astype(np.float32)
-        right = (level * self._right).astype(np.float32)
-        sines(self._phase, cycles, left, right, out)
-
-        self._saws(span, detune[:, 2 * self._n :], wander, loud, out)
-
-    def _levels(self, span: Span, wander: F64) -> F64:
-        """Each harmonic's level (steps + 1, n), before it breathes."""
-        bright = span.energy[:, None]
-        tilt = octaves((0.65 * bright - 1.9) * self._height)
-        tilt[:, 0] *= 0.62  # the fundamental is felt more than heard: room for the heart
-        centre = np.log2(9.0 + 7.0 * span.valence + 6.0 * wander[:, 0])[:, None]
-        glow = octaves(_GLOW * (self._height - centre) ** 2 - 0.55 * self._height)
-        glow *= (span["glow"] * (0.25 + 0.75 * span.energy) * (0.7 + 0.3 * wander[:, 1]))[:, None]
-        pure = span.valence[:, None] * 0.9 - 0.45 - 0.6 * span.tension[:, None]
-        return 0.11 * (tilt + 0.55 * glow) * octaves(1.587 * pure * self._family)
-
-    def _saws(self, span: Span, detune: F64, wander: F64, loud: F64, out: F32) -> None:
-        cycles = self._root * _SAW_HARMONIC * ratios(1.6 * detune)
-        level = (0.085 * span["body"] * loud)[:, None] / _SAW_HARMONIC**0.5
-        stack = self._saw_out.reshape(-1)[: 2 * span.frames].reshape(2, span.frames)
-        stack.fill(0.0)
-        saws(
-            self._saw_phase,
-            self._tail,
-            cycles,
-            (level * self._saw_left).astype(np.float32),
-            (level * self._saw_right).astype(np.float32),
-            stack,
+        cycles, (left, right) = self._cycles[:rows], self._levels[:, :rows]
+        saw_cycles, (saw_left, saw_right) = self._saw_cycles[:rows], self._saw_levels[:, :rows]
+        cutoff, q = self._low_pass[:, :rows]
+        detuned(self._root, self._multiple, span["detune_cents"], detune, cycles, saw_cycles)
+        breathed(
+            self._harmonics,
+            self._sides,
+            (span.valence, span.energy, span.tension),
+            (span["breath_db"], span["glow"], span["body"]),
+            (breath, wander),
+            self._each,
+            (left, right),
+            (saw_left, saw_right),
         )
-        opening = octaves(3.2 * span.energy + 0.7 * wander[:, 1])
-        cutoff = np.minimum(span["cutoff_hz"] * opening, 9000.0) / span.rate_hz
-        q = 0.6 + 4.0 * span["resonance"]
-        both = np.ones(2)
-        svf(self._filter, cutoff[:, None] * both, q[:, None] * both, _LOW_PASS, stack, stack)
+        opened(span.rate_hz, span.energy, span["cutoff_hz"], span["resonance"], wander, cutoff, q)
+        sines(self._phase, cycles, left, right, out)
+        stack = self._saw_out[: 2 * span.frames].reshape(2, span.frames)
+        stack.fill(0.0)
+        saws(self._saw_phase, self._tail, saw_cycles, saw_left, saw_right, stack)
+        svf(self._filter, cutoff, q, LOW, stack, stack)
         out += stack
 
 
@@ -143,3 +127,70 @@ def _kinship(harmonic: int) -> float:
         while harmonic % prime == 0:
             harmonic //= prime
     return 1.0 if harmonic == 1 else -1.0
+
+
+@kernel
+def detuned(root: float, multiple: F64, cents: F64, detune: F64, cycles: F64, saw_cycles: F64) -> None:
+    """Writes each partial's pitch (steps + 1, 2n) and each saw's, in cycles a frame, as they drift apart."""
+    n = cycles.shape[1]
+    for step in range(cycles.shape[0]):
+        apart = A_CENT * cents[step]
+        for i in range(n):
+            cycles[step, i] = root * multiple[i] * power_of_two(apart * detune[step, i])
+        for i in range(_SAWS):
+            ratio = power_of_two(1.6 * apart * detune[step, n + i])
+            saw_cycles[step, i] = root * multiple[n + i] * ratio
+
+
+@kernel
+def breathed(
+    harmonics: tuple[F64, F64, F64],
+    sides: F64,
+    arc: tuple[F64, F64, F64],
+    fields: tuple[F64, F64, F64],
+    curves: tuple[F64, F64],
+    each: F64,
+    partials: tuple[F32, F32],
+    saws: tuple[F32, F32],
+) -> None:
+    """Writes how loud each partial of both sets is, left and right (steps + 1, 2n), and each saw.
+
+    `each` (n,) is scratch: a harmonic's level before it breathes.
+    """
+    height, kinship, weight = harmonics
+    valence, energy, tension = arc
+    breath_db, glow, body = fields
+    breath, wander = curves
+    n = each.size
+    for step in range(breath.shape[0]):
+        loud = power_of_two(A_DECIBEL * (-9.0 + 13.0 * energy[step] + 1.5 * wander[step, 2]))
+        tilt = 0.65 * energy[step] - 1.9
+        pure = 1.587 * (0.9 * valence[step] - 0.45 - 0.6 * tension[step])
+        centre = math.log2(9.0 + 7.0 * valence[step] + 6.0 * wander[step, 0])
+        light = 0.55 * glow[step] * (0.25 + 0.75 * energy[step]) * (0.7 + 0.3 * wander[step, 1])
+        for k in range(n):
+            away = height[k] - centre
+            glowing = light * power_of_two(_GLOW * away * away - 0.55 * height[k])
+            tilted = weight[k] * power_of_two(tilt * height[k])
+            each[k] = 0.11 * loud * (tilted + glowing) * power_of_two(pure * kinship[k])
+        deep = A_DECIBEL * breath_db[step]
+        for side in (0, n):
+            for k in range(n):
+                level = each[k] * power_of_two(deep * breath[step, side + k])
+                partials[0][step, side + k] = level * sides[0, side + k]
+                partials[1][step, side + k] = level * sides[1, side + k]
+        for i in range(_SAWS):
+            level = 0.085 * body[step] * loud / math.sqrt(_SAW_HARMONIC[i])
+            saws[0][step, i] = level * sides[0, 2 * n + i]
+            saws[1][step, i] = level * sides[1, 2 * n + i]
+
+
+@kernel
+def opened(
+    rate_hz: float, energy: F64, cutoff_hz: F64, resonance: F64, wander: F64, cutoff: F64, q: F64
+) -> None:
+    """Writes how far the saws' low-pass is open, in cycles a frame, and how it sings: (steps + 1, 2) each."""
+    for step in range(cutoff.shape[0]):
+        opening = power_of_two(3.2 * energy[step] + 0.7 * wander[step, 1])
+        cutoff[step, :] = min(cutoff_hz[step] * opening, 9000.0) / rate_hz
+        q[step, :] = 0.6 + 4.0 * resonance[step]

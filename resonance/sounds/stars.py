@@ -25,7 +25,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
-from resonance.dsp.curves import drift, hashed, levels, mixed, octaves
+from resonance.dsp.curves import A_DECIBEL, drift, hashed, mixed, power_of_two
 from resonance.dsp.filters import BAND, LOW, svf
 from resonance.dsp.mixing import ramped
 from resonance.dsp.noise import white
@@ -62,21 +62,23 @@ class Stars(Patch):
     claws: float = part(0.8, "how likely a claw seizes on after a beat, when they scream")
 
 
-def _smooth(x: F64) -> F64:
+@kernel
+def smooth(x: float) -> float:
     """0 below 0, 1 above 1, and an S between."""
-    x = np.clip(x, 0.0, 1.0)
+    x = min(max(x, 0.0), 1.0)
     return x * x * (3.0 - 2.0 * x)
 
 
-def scream(span: Span) -> F64:
-    """How much the stars scream, 0 to 1 (steps + 1,): where energy and tension are both high."""
-    return span["screaming"] * _smooth((span.energy - 0.5) / 0.25) * _smooth((span.tension - 0.5) / 0.3)
+@kernel
+def scream(energy: float, tension: float) -> float:
+    """How much the stars scream, 0 to 1: where energy and tension are both high."""
+    return smooth((energy - 0.5) / 0.25) * smooth((tension - 0.5) / 0.3)
 
 
-def drowned(span: Span) -> F64:
-    """How far the stars are drowned, 0 to 1 (steps + 1,): where it is dark and strained, but no scream."""
-    dark = _smooth((0.58 - span.valence) / 0.45) * _smooth((span.tension - 0.32) / 0.34)
-    return span["drowning"] * dark * (1.0 - scream(span))
+@kernel
+def drowned(valence: float, tension: float) -> float:
+    """How far the stars are drowned, 0 to 1: where it is dark and strained."""
+    return smooth((0.58 - valence) / 0.45) * smooth((tension - 0.32) / 0.34)
 
 
 class StarsRule(Sustain):
@@ -90,11 +92,11 @@ class StarsRule(Sustain):
         yield from super().events(span)
         if not span.beats:
             return
-        likely = span["claws"] * scream(span) * span.presence
+        likely = span["claws"] * span["screaming"] * span.presence
         for beat in span.beats:
             chance = self._rng.random(6)
             step = span.step_of(beat.frame)
-            if chance[0] >= likely[step]:
+            if chance[0] >= likely[step] * scream(float(span.energy[step]), float(span.tension[step])):
                 continue
             delay_s = beat.interval_s * (0.08 + 0.6 * chance[1])
             yield Event(
@@ -125,7 +127,14 @@ class StarsVoice(Voice):
         self._left = self._right = np.empty(0, np.float32)
         self._flock_cycles = np.empty((rows, _FLOCKS))
         self._flock_level = np.empty((rows, _FLOCKS))
-        self._curve = np.empty((rows, 3))
+        self._curve, self._curve_pace = np.empty((rows, 3)), np.full((rows, 3), 0.06 * GRID_FRAMES)
+        self._curve_pace /= setting.rate_hz
+        self._turned, self._weather = np.empty(4 * rows), np.empty(10 * rows)
+        tones = len(_SEA_DEGREES)
+        self._sea_cycles, self._sea_levels = np.empty((rows, tones)), np.empty((2, rows, tones), np.float32)
+        tines = _FINGERS * _TINES
+        self._claw_cycles, self._claw_levels = np.empty((rows, tines)), np.empty((2, rows, tines), np.float32)
+        self._surf, self._wash = np.empty((4, rows, 2)), np.empty(rows)
         self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._scatter(setting.stream("sky"), setting.tuning)
 
@@ -159,9 +168,11 @@ class StarsVoice(Voice):
         self._apart = rng.uniform(-0.06, 0.06, n)
         self._apart += np.where(np.arange(n) % 3 == 0, 0.5, 0.0)
         self._tear_hz = rng.uniform(42.0, 105.0, _FLOCKS)
-        self._sea_hz = np.array([tuning.hz(degree, _SEA_OCTAVE) for degree in _SEA_DEGREES])
-        self._sea_weight = 0.045 * (self._sea_hz[0] / self._sea_hz) ** 0.6
-        self._sea_side = rng.permutation(np.linspace(-0.7, 0.7, len(_SEA_DEGREES)))
+        sea_hz = np.array([tuning.hz(degree, _SEA_OCTAVE) for degree in _SEA_DEGREES])
+        weight = 0.045 * (sea_hz[0] / sea_hz) ** 0.6
+        side = rng.permutation(np.linspace(-0.7, 0.7, len(_SEA_DEGREES)))
+        angle = np.pi / 4.0 * (1.0 + side)
+        self._sea = sea_hz / self._rate_hz, 0.08 * side, weight * np.cos(angle), weight * np.sin(angle)
 
     def start(self, event: Event, span: Span) -> float:
         self._claw = event if event.kind == "claw" else None
@@ -188,29 +199,28 @@ class StarsVoice(Voice):
             self._shine(span, out)
 
     def _shine(self, span: Span, out: F32) -> None:
-        curve = self._curve[: span.steps + 1]
-        drift(self._key, self._curve_phase, np.full_like(curve, 0.06 * span.step_s), curve)
-        screaming, gray = scream(span), drowned(span)
-        rates = np.stack(
-            (
-                (1.0 + 0.12 * curve[:, 0]) / span["swell_s"],
-                0.5 + 1.2 * span.energy,
-                0.35 + 0.5 * span.tension,
-                0.8 + 0.4 * span.tension,
-            ),
-            axis=1,
+        n, rows = self._n, span.steps + 1
+        curve = self._curve[:rows]
+        turned = self._turned[: 4 * rows].reshape(4, rows)
+        weather = self._weather[: 10 * rows].reshape(10, rows)
+        drift(self._key, self._curve_phase, self._curve_pace[:rows], curve)
+        forecast(
+            self._turns,
+            span.step_s,
+            (span.valence, span.energy, span.tension),
+            (span["screaming"], span["drowning"], span["dimming_db"], span["glitter"]),
+            (span["swell_s"], span["swell_db"]),
+            curve,
+            turned,
+            weather,
         )
-        wave, glints, cries, tears = self._advance(rates * span.step_s).T.copy()
-        loud = levels(-4.0 + 9.0 * span.energy - span["dimming_db"] * gray**_DIMMED)
-        trough = levels(-span["swell_db"] * (1.0 - 0.6 * screaming))
-
-        flock_cycles = self._flock_cycles[: span.steps + 1]
-        flock_level = self._flock_level[: span.steps + 1]
-        flocks(self._key, self._rate_hz, cries, flock_cycles, flock_level)
-        n = self._n
-        cycles = self._cycles[: (span.steps + 1) * n].reshape(-1, n)
-        left = self._left[: (span.steps + 1) * n].reshape(-1, n)
-        right = self._right[: (span.steps + 1) * n].reshape(-1, n)
+        wave, glints, cries, tears = turned
+        loud, trough, glitter, spread, bright, smear, sink, screaming, torn, _ = weather
+        flock_cycles, flock_level = self._flock_cycles[:rows], self._flock_level[:rows]
+        if screaming.any():
+            flocks(self._key, self._rate_hz, cries, flock_cycles, flock_level)
+        cycles = self._cycles[: rows * n].reshape(rows, n)
+        left, right = self._left[: rows * n].reshape(rows, n), self._right[: rows * n].reshape(rows, n)
         sky(
             self._key,
             span.start // GRID_FRAMES,
@@ -220,10 +230,10 @@ class StarsVoice(Voice):
             (self._flock, self._apart, self._tear_hz),
             (flock_cycles, flock_level),
             (wave, trough, glints, tears),
-            (loud, span["glitter"] * (1.0 - gray), (1.35 - 0.7 * span.valence) * (1.0 + 0.35 * curve[:, 2])),
-            (0.35 + 0.4 * span.energy + 0.25 * span.valence) * (1.0 - 0.5 * gray),
-            (0.4 * gray, octaves(-1.1 * gray)),
-            (screaming, 0.025 + 0.085 * _smooth((span.tension - 0.6) / 0.4)),
+            (loud, glitter, spread),
+            bright,
+            (smear, sink),
+            (screaming, torn),
             self._lifted,
             self._light,
             cycles,
@@ -231,36 +241,30 @@ class StarsVoice(Voice):
             right,
         )
         sines(self._phase, cycles, left, right, out)
-        self._swell(span, wave, trough, loud * span["sea"] * (1.0 - 0.9 * screaming), gray, curve, out)
+        self._swell(span, wave, weather, curve, out)
 
-    def _advance(self, increments: F64) -> F64:
-        """Turns so far at each step (steps + 1, lanes), given how far each step goes."""
-        turns = np.concatenate((self._turns[None], increments[:-1])).cumsum(axis=0)
-        self._turns = turns[-1].copy()
-        return turns
-
-    def _swell(self, span: Span, wave: F64, trough: F64, loud: F64, gray: F64, curve: F64, out: F32) -> None:
+    def _swell(self, span: Span, wave: F64, weather: F64, curve: F64, out: F32) -> None:
         """The sea under the stars: low tones and a wash, on the same waves."""
-        crest = trough[:, None] + (1.0 - trough[:, None]) * _crest(wave[:, None] - 0.08 * self._sea_side)
-        level = loud[:, None] * self._sea_weight * crest * (1.0 - 0.95 * gray[:, None])
-        angle = np.pi / 4.0 * (1.0 + self._sea_side)
-        cycles = np.broadcast_to(self._sea_hz / span.rate_hz, level.shape) * octaves(-0.4 * gray[:, None])
-        left = (level * np.cos(angle)).astype(np.float32)
-        right = (level * np.sin(angle)).astype(np.float32)
-        sines(self._sea_phase, np.ascontiguousarray(cycles), left, right, out)
-
+        rows = span.steps + 1
+        cycles, (left, right) = self._sea_cycles[:rows], self._sea_levels[:, :rows]
+        centre, q, cutoff, flat = self._surf[:, :rows]
+        wash = self._wash[:rows]
+        sea(
+            span.rate_hz,
+            self._sea,
+            (wave, span["sea"]),
+            weather,
+            curve,
+            (cycles, left, right),
+            (centre, q, cutoff, flat),
+            wash,
+        )
+        sines(self._sea_phase, cycles, left, right, out)
         noise = self._noise[: 2 * span.frames].reshape(2, span.frames)
         white(int(self._surf_key), span.start, noise)
-        crest = _crest(wave + 0.04)
-        # Drowning, the wash opens into the hiss of overexposed light: wide enough to pierce any fog.
-        centre = (480.0 + 500.0 * crest + 120.0 * curve[:, 1]) * 3.0**gray / span.rate_hz
-        two = np.ones((span.steps + 1, 2))
-        q = 0.7 - 0.5 * gray
-        svf(self._surf_filters[0], centre[:, None] * two, q[:, None] * two, BAND, noise, noise)
-        cutoff = np.minimum(2.0 * centre * 5.0**gray, 0.45)
-        svf(self._surf_filters[1], cutoff[:, None] * two, 0.6 * two, LOW, noise, noise)
-        wide = math.sqrt(span.rate_hz / 48_000.0)  # white noise is as loud in a band at any rate
-        ramped(noise, 0.16 * wide * (1.0 - 0.6 * gray) * loud * (trough + (1.0 - trough) * crest), out)
+        svf(self._surf_filters[0], centre, q, BAND, noise, noise)
+        svf(self._surf_filters[1], cutoff, flat, LOW, noise, noise)
+        ramped(noise, wash, out)
 
     def _seize(self, claw: Event) -> float:
         """Four fingers of five tines, each a torn cluster, drawn down together."""
@@ -276,27 +280,136 @@ class StarsVoice(Voice):
 
     def _drag(self, span: Span, claw: Event, out: F32) -> None:
         """Grains that seize on, and slow down as they drag: each starts sharp and is pulled flat."""
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / span.rate_hz
-        age_s = age_s[:, None] - self._late_s
-        x = np.clip(age_s / claw.duration_s, 0.0, 1.0)
-        grain = self._grain_hz * age_s * (1.0 - 0.3 * x)
-        within = grain - np.floor(grain)
-        gate = np.minimum(within / 0.1, 1.0) * (1.0 - within) ** 1.5
-        level = 0.075 * gate * np.minimum(np.maximum(age_s, 0.0) / 0.004, 1.0) * (1.0 - x) ** 0.8
-        fall = x**1.6 * self._depth
-        pitch_hz = (claw.pitch_hz or 4000.0) * self._tine * (1.05 - 0.07 * within) * 2.0**-fall
-        # They pull towards the middle, where the abyss is.
-        side = np.clip(float(claw.detail.get("pan", 0.0)) * (1.0 - 0.8 * x) + self._side, -1.0, 1.0)
-        angle = np.pi / 4.0 * (1.0 + side)
-        left = (level * np.cos(angle)).astype(np.float32)
-        right = (level * np.sin(angle)).astype(np.float32)
-        sines(self._tine_phase, pitch_hz / span.rate_hz, left, right, out)
+        rows = span.steps + 1
+        cycles, (left, right) = self._claw_cycles[:rows], self._claw_levels[:, :rows]
+        claw_at(
+            self._age / span.rate_hz,
+            span.step_s,
+            claw.duration_s,
+            (self._late_s, self._grain_hz, self._tine * (claw.pitch_hz or 4000.0) / span.rate_hz, self._side),
+            self._depth,
+            float(claw.detail.get("pan", 0.0)),
+            cycles,
+            left,
+            right,
+        )
+        sines(self._tine_phase, cycles, left, right, out)
         self._age += span.frames
 
 
-def _crest(turns: F64) -> F64:
+@kernel
+def claw_at(
+    age_s: float,
+    step_s: float,
+    duration_s: float,
+    tines: tuple[F64, F64, F64, F64],
+    depth: float,
+    pan: float,
+    cycles: F64,
+    left: F32,
+    right: F32,
+) -> None:
+    """Writes where the tines of a claw are, and how loud, (steps + 1, tines) each."""
+    late_s, grain_hz, pitch, side = tines
+    for step in range(cycles.shape[0]):
+        for i in range(late_s.size):
+            since_s = age_s + step * step_s - late_s[i]
+            x = min(max(since_s / duration_s, 0.0), 1.0)
+            grain = grain_hz[i] * since_s * (1.0 - 0.3 * x)
+            within = grain - np.floor(grain)
+            gate = min(within / 0.1, 1.0) * (1.0 - within) ** 1.5
+            level = 0.075 * gate * min(max(since_s, 0.0) / 0.004, 1.0) * (1.0 - x) ** 0.8
+            cycles[step, i] = pitch[i] * (1.05 - 0.07 * within) * power_of_two(-depth * x**1.6)
+            # They pull towards the middle, where the abyss is.
+            turn = 0.125 * (1.0 + min(max(pan * (1.0 - 0.8 * x) + side[i], -1.0), 1.0))
+            left[step, i] = level * cosine(np.float32(turn))
+            right[step, i] = level * cosine(np.float32(0.25 - turn))
+
+
+@kernel
+def crest(turns: float) -> float:
     """A wave's height at so many turns, 0 to 1."""
-    return 0.5 + 0.5 * np.cos(2.0 * np.pi * turns)
+    return 0.5 + 0.5 * np.float64(cosine(np.float32(turns - np.floor(turns + 0.5))))
+
+
+@kernel
+def forecast(
+    turns: F64,
+    step_s: float,
+    arc: tuple[F64, F64, F64],
+    fates: tuple[F64, F64, F64, F64],
+    swell: tuple[F64, F64],
+    curve: F64,
+    turned: F64,
+    weather: F64,
+) -> None:
+    """Writes how far waves, glints, cries and tears have turned, (4, steps + 1), and the weather.
+
+    `turns` (4,) is state. The weather (10, steps + 1) is, in this order: how loud all is, a wave's trough,
+    how stars glint, how far they stray, how bright the highest are; how far they are smeared, and sunk; how
+    much they scream, and how deeply they are torn; and how gray it is.
+    """
+    valence, energy, tension = arc
+    screaming, drowning, dimming_db, glitter = fates
+    swell_s, swell_db = swell
+    steps = turned.shape[1] - 1
+    for step in range(steps + 1):
+        cry = screaming[step] * scream(energy[step], tension[step])
+        gray = drowning[step] * drowned(valence[step], tension[step]) * (1.0 - cry)
+        dimmed_db = dimming_db[step] * gray**_DIMMED
+        weather[0, step] = power_of_two(A_DECIBEL * (-4.0 + 9.0 * energy[step] - dimmed_db))
+        weather[1, step] = power_of_two(-A_DECIBEL * swell_db[step] * (1.0 - 0.6 * cry))
+        weather[2, step] = glitter[step] * (1.0 - gray)
+        weather[3, step] = (1.35 - 0.7 * valence[step]) * (1.0 + 0.35 * curve[step, 2])
+        weather[4, step] = (0.35 + 0.4 * energy[step] + 0.25 * valence[step]) * (1.0 - 0.5 * gray)
+        weather[5, step] = 0.4 * gray
+        weather[6, step] = power_of_two(-1.1 * gray)
+        weather[7, step] = cry
+        weather[8, step] = 0.025 + 0.085 * smooth((tension[step] - 0.6) / 0.4)
+        weather[9, step] = gray
+        turned[:, step] = turns
+        if step < steps:
+            turns[0] += step_s * (1.0 + 0.12 * curve[step, 0]) / swell_s[step]
+            turns[1] += step_s * (0.5 + 1.2 * energy[step])
+            turns[2] += step_s * (0.35 + 0.5 * tension[step])
+            turns[3] += step_s * (0.8 + 0.4 * tension[step])
+
+
+@kernel
+def sea(
+    rate_hz: float,
+    tones: tuple[F64, F64, F64, F64],
+    tide: tuple[F64, F64],
+    weather: F64,
+    curve: F64,
+    partials: tuple[F64, F32, F32],
+    surf: tuple[F64, F64, F64, F64],
+    wash: F64,
+) -> None:
+    """Writes the sea's tones and the wash's two filters, (steps + 1, lanes) each, and the wash's level.
+
+    Drowning, the wash opens into the hiss of overexposed light: wide enough to pierce any fog.
+    """
+    pitch, lag, left, right = tones
+    wave, fullness = tide
+    wide = 0.16 * math.sqrt(rate_hz / 48_000.0)  # white noise is as loud in a band at any rate
+    for step in range(wash.size):
+        trough, gray = weather[1, step], weather[9, step]
+        loud = weather[0, step] * fullness[step] * (1.0 - 0.9 * weather[7, step])
+        sunk = power_of_two(-0.4 * gray)
+        for i in range(pitch.size):
+            level = trough + (1.0 - trough) * crest(wave[step] - lag[i])
+            level *= loud * (1.0 - 0.95 * gray)
+            partials[0][step, i] = pitch[i] * sunk
+            partials[1][step, i] = level * left[i]
+            partials[2][step, i] = level * right[i]
+        high = crest(wave[step] + 0.04)
+        centre = (480.0 + 500.0 * high + 120.0 * curve[step, 1]) * 3.0**gray / rate_hz
+        surf[0][step, :] = centre
+        surf[1][step, :] = 0.7 - 0.5 * gray
+        surf[2][step, :] = min(2.0 * centre * 5.0**gray, 0.45)
+        surf[3][step, :] = 0.6
+        wash[step] = wide * (1.0 - 0.6 * gray) * loud * (trough + (1.0 - trough) * high)
 
 
 @kernel
@@ -393,9 +506,7 @@ def sky(
 def _lift(wave: float, trough: float, lag: F64, lifted: F64) -> None:
     """Writes how high the wave lifts each star."""
     for i in range(lag.size):
-        rise = wave - lag[i]
-        crest = 0.5 + 0.5 * np.float64(cosine(np.float32(rise - np.floor(rise + 0.5))))
-        lifted[i] = trough + (1.0 - trough) * crest
+        lifted[i] = trough + (1.0 - trough) * crest(wave - lag[i])
 
 
 @kernel
