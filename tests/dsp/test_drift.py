@@ -7,7 +7,15 @@ import pytest
 from scipy.interpolate import BSpline
 
 from resonance.dsp import GRID_FRAMES
-from resonance.dsp.curves import drift, glide, glide_coefficient, hashed, swell
+from resonance.dsp.curves import (
+    drift,
+    drift_together,
+    glide,
+    glide_coefficient,
+    hashed,
+    power_of_two,
+    swell,
+)
 
 KEY = np.uint64(0xC0FFEE1234567890)
 
@@ -120,3 +128,21 @@ def test_a_swell_by_hand():
     np.testing.assert_allclose(swell([-0.1, 0.0, 0.9, 1.0], 0.0, 1.0, 0.0), [0.0, 1.0, 1.0, 0.0])
     slopes = np.diff(swell(np.linspace(-0.5, 5.5, 6001), 1.0, 2.0, 2.0)) / 1e-3
     assert np.max(np.abs(np.diff(slopes))) < 0.01
+
+
+def test_curves_that_hurry_together_are_drift_at_their_own_paces():
+    rng = np.random.default_rng(5)
+    increment, pace = rng.uniform(0.0, 0.4, 201), rng.uniform(0.5, 1.5, 6)
+    each, each_phase = np.zeros((201, 6)), rng.uniform(-2.0, 5.0, 6)
+    together, phase = np.zeros((201, 6)), each_phase.copy()
+    drift(KEY, each_phase, increment[:, None] * pace, each)
+    drift_together(KEY, phase, pace, increment, together)
+    np.testing.assert_allclose(together, each, atol=1e-12)
+    np.testing.assert_allclose(phase, each_phase, atol=1e-12)
+
+
+def test_powers_of_two_are_exact_to_rounding_and_stay_finite():
+    exponents = np.concatenate((np.linspace(-60.3, 60.3, 4001), [0.0, 0.5, -0.5]))
+    np.testing.assert_allclose([power_of_two(float(x)) for x in exponents], np.exp2(exponents), rtol=2e-15)
+    assert power_of_two(1e9) == 2.0**1000
+    assert power_of_two(-1e9) == 2.0**-1000
