@@ -15,3 +15,8 @@ def test_a_benchmark_can_be_read(path: Path) -> None:
 @pytest.mark.parametrize("job", script("benchmarks/kernels.py").JOBS)
 def test_a_kernel_still_takes_what_its_benchmark_gives_it(job: str) -> None:
     script("benchmarks/kernels.py").JOBS[job](2)()
+
+
+def test_a_take_with_everything_in_it_is_identical_and_its_notes_are_in_their_places(tmp_path: Path) -> None:
+    """Some seconds of what the benchmark plays for five minutes."""
+    assert script("benchmarks/take.py").check("crystal-garden", 12.0, tmp_path) == []

@@ -12,6 +12,9 @@ from typing import Any
 
 LONGEST_NAME = 200
 MOST_S = 1e9
+CHANNELS = 16
+MOST_CABLES = 32
+"""Each has channels of its own: those of the first are 0 to 15. The last one is OSC's."""
 WHEN = ("now", "beat", "breath")
 
 
@@ -194,7 +197,7 @@ def _problem(name: str, value: object, declared: str) -> str | None:
     if declared.startswith("bool"):
         return None if isinstance(value, bool) else f"{name} must be true or false"
     if declared.startswith("int"):
-        high = 127 if name == "note" else 15
+        high = 127 if name == "note" else CHANNELS * MOST_CABLES - 1
         fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= high
         return None if fits else f"{name} must be a whole number between 0 and {high}"
     if declared.startswith("str"):

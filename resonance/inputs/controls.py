@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from resonance.engine.commands import AllOff, Command, Hold, Launch, LetGo, Set
+from resonance.engine.commands import CHANNELS, AllOff, Command, Hold, Launch, LetGo, Set
 from resonance.inputs import midi
 from resonance.inputs.clock import Taps
-from resonance.inputs.keyboard import CHANNELS
 from resonance.inputs.maps import Control, Map, Pad
 from resonance.units import Parameter
 

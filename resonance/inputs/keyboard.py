@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from resonance.engine.commands import AllOff, Command, Express, NoteOff, NoteOn
+from resonance.engine.commands import CHANNELS, AllOff, Command, Express, NoteOff, NoteOn
 from resonance.inputs import midi
 
-CHANNELS = 16
 DRUMS = 9
 """The channel that General MIDI keeps for drums, counted from 0."""
 
@@ -69,10 +68,14 @@ class _Channel:
 
 
 class Keyboard:
-    """One cable's keys. `sounds` says what a channel plays, from 0; others play the score's instrument."""
+    """One cable's keys. `sounds` says what a channel plays, from 0; others play the score's instrument.
 
-    def __init__(self, sounds: Mapping[int, str] | None = None) -> None:
+    Commands know its channels from `first` on, so that cables do not end or bend each other's notes.
+    """
+
+    def __init__(self, sounds: Mapping[int, str] | None = None, first: int = 0) -> None:
         self.sounds = dict(sounds or {})
+        self._first = first
         self.members = {LOWER: 0, UPPER: 0}
         """How many member channels each zone has, by its master; 0 is no zone."""
         self._channels = [_Channel() for _ in range(CHANNELS)]
@@ -99,7 +102,7 @@ class Keyboard:
         if status == midi.POLY_PRESSURE:
             if message[1] not in channel.keys:
                 return []
-            return [Express(message[1], number, self._sound(number), pressure=message[2] / 127)]
+            return [Express(message[1], self._first + number, self._sound(number), pressure=message[2] / 127)]
         if status == midi.PRESSURE:
             channel.pressure = message[1] / 127
             return self._expressed(number, "pressure")
@@ -131,7 +134,7 @@ class Keyboard:
         channel.keys[note] = _Key()
         soft = any(self._channels[each].soft for each in self._and_master(number))
         velocity = max(velocity * (SOFT if soft else 1.0), 1 / 127)
-        return [*commands, NoteOn(note, velocity, self._sound(number), number)]
+        return [*commands, NoteOn(note, velocity, self._sound(number), self._first + number)]
 
     def _let_up(self, number: int, note: int, velocity: float) -> list[Command]:
         key = self._channels[number].keys.get(note)
@@ -158,7 +161,7 @@ class Keyboard:
     def _release(self, number: int, notes: Iterable[int]) -> list[Command]:
         keys = self._channels[number].keys
         sound = self._sound(number)
-        return [NoteOff(note, keys.pop(note).release, sound, number) for note in list(notes)]
+        return [NoteOff(note, keys.pop(note).release, sound, self._first + number) for note in list(notes)]
 
     def _release_all(self, number: int) -> list[Command]:
         return self._release(number, self._channels[number].keys)
@@ -197,7 +200,7 @@ class Keyboard:
         elif control == midi.ALL_SOUND_OFF:
             zone = self._zone(number)
             released = [command for each in zone for command in self._release_all(each)]
-            return [*released, *(AllOff(each, cut=True) for each in zone)]
+            return [*released, *(AllOff(self._first + each, cut=True) for each in zone)]
         elif control == midi.RESET_CONTROLLERS:
             return [command for each in self._zone(number) for command in self._reset(each)]
         elif control >= midi.ALL_NOTES_OFF:
@@ -261,31 +264,31 @@ class Keyboard:
     def _configure(self, master: int, members: int) -> list[Command]:
         """A zone is made, changed or ended; where zones meet, the newer one has its way."""
         other = UPPER if master == LOWER else LOWER
-        before = self._masters.copy()
         self.members[master] = members
         self.members[other] = max(0, min(self.members[other], CHANNELS - 2 - members))
-        self._masters = [None] * CHANNELS
-        for zone, count in ((LOWER, self.members[LOWER]), (UPPER, self.members[UPPER])):
-            if count:
-                step = 1 if zone == LOWER else -1
-                for away in range(count + 1):
-                    self._masters[zone + step * away] = zone
-        commands: list[Command] = []
-        for each in range(CHANNELS):
-            if self._masters[each] == before[each] != master:
-                continue
-            commands += self._release_all(each)
-            member = self._masters[each] not in (None, each)
-            self._channels[each] = _Channel(range_cents=MEMBER_BEND_CENTS if member else BEND_CENTS)
-            commands.append(Express(None, each, bend_cents=0.0, pressure=0.0, timbre=0.5))
-        return commands
+        masters: list[int | None] = [None] * CHANNELS
+        for zone, count in self.members.items():
+            step = 1 if zone == LOWER else -1
+            for away in range(count + 1 if count else 0):
+                masters[zone + step * away] = zone
+        changed = [each for each in range(CHANNELS) if masters[each] != self._masters[each]]
+        # Let go of as what it is now; what stays in its zone sounds on, in the ranges of a new zone.
+        commands = [command for each in changed for command in self._release_all(each)]
+        self._masters = masters
+        for each in changed:
+            self._channels[each] = _Channel()
+            commands.append(Express(None, self._first + each, bend_cents=0.0, pressure=0.0, timbre=0.5))
+        for each in self._zone(master) if members else changed:
+            member = masters[each] not in (None, each)
+            self._channels[each].range_cents = MEMBER_BEND_CENTS if member else BEND_CENTS
+        return commands + (self._expressed(master, "bend_cents") if members else [])
 
     # What is heard of a channel
 
     def _expressed(self, number: int, what: str) -> list[Command]:
         """A channel's bend, pressure or timbre as it sounds; of a master, for its whole zone."""
         return [
-            Express(None, each, self._sound(each), **{what: self._combined(each, what)})
+            Express(None, self._first + each, self._sound(each), **{what: self._combined(each, what)})
             for each in self._zone(number)
         ]
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resonance.engine.commands import (
+    CHANNELS,
+    MOST_CABLES,
     AllOff,
     Command,
     CommandError,
@@ -135,11 +137,14 @@ class Desk:
 
     @staticmethod
     def _note(note: Any, velocity: Any, sound: Any = None, channel: Any = 0) -> Command:
-        loud = _number(velocity)
+        number = _whole(channel)
+        if not 0 <= number < CHANNELS:
+            raise ValueError(number)
+        loud, channel = _number(velocity), CHANNELS * (MOST_CABLES - 1) + number
         loud = loud / 127.0 if loud > 1.0 else loud
         if loud <= 0.0:
-            return NoteOff(_whole(note), 0.5, sound or None, _whole(channel))
-        return NoteOn(_whole(note), min(1.0, loud), sound or None, _whole(channel))
+            return NoteOff(_whole(note), 0.5, sound or None, channel)
+        return NoteOn(_whole(note), min(1.0, loud), sound or None, channel)
 
 
 def _number(word: Any) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 
-from resonance.engine.commands import Command, Launch
+from resonance.engine.commands import CHANNELS, MOST_CABLES, Command, Launch
 from resonance.inputs import midi
 from resonance.inputs.clock import Follower
 from resonance.inputs.controls import Cable, Controls
-from resonance.inputs.keyboard import CHANNELS, Keyboard
+from resonance.inputs.keyboard import Keyboard
 from resonance.inputs.learn import Learner
 from resonance.inputs.maps import Map
 from resonance.inputs.targets import targets_of
@@ -23,7 +24,8 @@ SENSING_S = 0.4
 class _Port:
     """One cable: its bytes, its keys and its controls."""
 
-    def __init__(self, device: str, keyboard: Keyboard) -> None:
+    def __init__(self, device: str, number: int, keyboard: Keyboard) -> None:
+        self.number = number
         self.stream = midi.Stream()
         self.keyboard = keyboard
         self.cable = Cable(device)
@@ -88,7 +90,9 @@ class Player:
         """What some bytes from a port ask for, in order."""
         port = self._ports.get(device)
         if port is None:
-            port = self._ports[device] = _Port(device, Keyboard(self._sounds))
+            taken = {port.number for port in self._ports.values()}
+            number = next(number for number in itertools.count() if number not in taken) % (MOST_CABLES - 1)
+            port = self._ports[device] = _Port(device, number, Keyboard(self._sounds, CHANNELS * number))
         port.heard_s = time_s
         commands: list[Command] = []
         for message in port.stream.messages(data):

@@ -67,7 +67,7 @@ def test_every_command_is_spoken_here() -> None:
         {"do": "note_on", "note": 128, "velocity": 0.5},
         {"do": "note_on", "note": 60, "velocity": 1.5},
         {"do": "note_on", "note": 60, "velocity": math.nan},
-        {"do": "note_on", "note": 60, "velocity": 0.5, "channel": 16},
+        {"do": "note_on", "note": 60, "velocity": 0.5, "channel": 512},
         {"do": "note_on", "note": 60, "velocity": 0.5, "loud": True},
         {"do": "set", "name": "tension", "value": math.inf},
         {"do": "set", "name": "tension", "value": 10**400},

@@ -19,6 +19,8 @@ from resonance.inputs.targets import all_targets
 
 TARGETS = all_targets()
 VALUES = {"tension": 0.25}
+OWN = 16 * 31
+"""The first channel of the last cable."""
 
 
 def desk() -> Desk:
@@ -50,10 +52,10 @@ def asked(address: str, *words: Any, kind: str | None = None) -> list[Command]:
         ("/scene", (1, "beat"), Launch("fire", "beat")),
         ("/hold", (1,), Hold(True)),
         ("/hold", (0,), Hold(False)),
-        ("/note", (60, 0.5), NoteOn(60, 0.5)),
-        ("/note", (60, 127), NoteOn(60, 1.0)),
-        ("/note", (60, 0.5, "tree", 3), NoteOn(60, 0.5, "tree", 3)),
-        ("/note", (60, 0), NoteOff(60)),
+        ("/note", (60, 0.5), NoteOn(60, 0.5, None, OWN)),
+        ("/note", (60, 127), NoteOn(60, 1.0, None, OWN)),
+        ("/note", (60, 0.5, "tree", 3), NoteOn(60, 0.5, "tree", OWN + 3)),
+        ("/note", (60, 0), NoteOff(60, channel=OWN)),
         ("/alloff", (), AllOff()),
     ],
 )

@@ -74,6 +74,22 @@ def test_a_port_that_goes_takes_its_notes_with_it() -> None:
     assert play.gone("never") == []
 
 
+def test_two_cables_on_one_channel_do_not_end_or_bend_each_others_notes() -> None:
+    play = player()
+    (one,) = play.receive("a", 0.0, bytes((0x90, 60, 100)))
+    (other,) = play.receive("b", 0.0, bytes((0x90, 60, 100)))
+    assert isinstance(one, NoteOn)
+    assert isinstance(other, NoteOn)
+    assert one.channel != other.channel
+    assert [c.channel for c in play.receive("b", 0.0, bytes((0x80, 60, 0)))] == [other.channel]
+    assert {c.channel for c in play.receive("b", 0.0, bytes((0xE0, 0, 0)))} == {other.channel}
+    play.receive("b", 0.0, bytes((0x90, 62, 100)))
+    assert [(c.note, c.channel) for c in play.gone("b")] == [(62, other.channel)]
+    assert [c.channel for c in play.receive("a", 0.0, bytes((0x80, 60, 0)))] == [one.channel]
+    # Who comes next has the place of who has gone.
+    assert play.receive("c", 0.0, bytes((0x90, 60, 100)))[0].channel == other.channel
+
+
 def test_a_cable_that_said_it_was_there_is_missed() -> None:
     play = player()
     play.receive("a", 0.0, bytes((0x90, 60, 100)))
