@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -465,10 +466,17 @@ def _finish_small(
 
 
 def _save(figure: Any, path: str | os.PathLike[str]) -> None:
-    """The figure as a file of the kind its name says, PNG where it says none."""
+    """The figure as a file of the kind its name says, or PNG; it has its name only when it is whole."""
     kind = os.path.splitext(os.fspath(path))[1][1:].lower() or "png"
     packing = {"quality": 72, "method": 6} if kind == "webp" else {}
-    figure.savefig(path, format=kind, facecolor=NIGHT, pil_kwargs=packing)
+    part = f"{os.fspath(path)}.part"
+    try:
+        figure.savefig(part, format=kind, facecolor=NIGHT, pil_kwargs=packing)
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+        raise
 
 
 def _beside(panel: Any, text: str, height: float, colour: str) -> None:

@@ -19,6 +19,8 @@ def open_audio(path: str | os.PathLike[str]) -> Any:
 
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: there is no such file")
+    if not Path(path).is_file():
+        raise ValueError(f"{path} is no plain file; give the path of an audio file")
     try:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
@@ -42,7 +44,7 @@ def read_markers(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
                 frames[number] = frame
         elif name == b"LIST" and content[:4] == b"adtl":
             for entry, text in _entries(content):
-                if entry == b"labl":
+                if entry == b"labl" and len(text) > 4:
                     labels[struct.unpack_from("<I", text)[0]] = _text(text[4:])
     return sorted((frame, labels.get(number, "")) for number, frame in frames.items())
 
@@ -69,7 +71,7 @@ def _chunks(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, bytes]]:
                 _pass_over(stream, data_bytes if size == UNKNOWN else size)
                 continue
             content = stream.read(size + size % 2)[:size]
-            if name == b"ds64":
+            if name == b"ds64" and len(content) >= 16:
                 data_bytes = struct.unpack_from("<Q", content, 8)[0]
             yield name, content
 

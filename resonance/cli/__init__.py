@@ -9,16 +9,21 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from resonance import __version__
 from resonance.cli import options
 
 
 class CallError(Exception):
-    """A call that cannot be meant; the text says what to call instead."""
+    """A call that cannot be meant; the text says what to call instead. `said` is that without the option."""
+
+    def __init__(self, text: str, said: str = "") -> None:
+        super().__init__(text)
+        self.said = said or text
 
 
 class Failure(Exception):
@@ -26,8 +31,34 @@ class Failure(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
+    """argparse, which says what was meant, and whose help to see, in our way."""
+
     def error(self, message: str) -> NoReturn:
-        raise CallError(f"{message} (see: {self.prog} --help)")
+        named = re.match(r"argument [^ ]+: ", message)
+        raise CallError(f"{message} (see: {self.prog} --help)", message[named.end() :] if named else message)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuses what is left over here, where it is known which command's options there are."""
+        arguments, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            word = unknown[0].partition("=")[0][:40]
+            if not word.startswith("-"):
+                self.error(f"{word!r} is a word too many")
+            self.error(f"there is no {word}{_nearest(word, self._option_string_actions)}")
+        return arguments, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            guess = (isinstance(value, str) and _nearest(value, known)) or f"; there are {', '.join(known)}"
+            raise argparse.ArgumentError(action, f"there is no {str(value)[:40]}{guess}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """A guess at what was meant; what guesses is imported only where something is wrong."""
+    from resonance.score.words import nearest
+
+    return nearest(name, known)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,11 +151,18 @@ def _parser() -> argparse.ArgumentParser:
         "resonance inspect dream.wav -o dream.png",
     )
     inspect.add_argument("subject", metavar="SCORE|FILE", help="a preset, a .toml file or an audio file")
-    inspect.add_argument("-o", "--output", required=True, metavar="PNG", help="the picture's file")
+    inspect.add_argument(
+        "-o", "--output", type=options.said, required=True, metavar="PNG", help="the picture's file"
+    )
     inspect.add_argument("--force", action="store_true", help="overwrite an existing picture")
     allow_code(inspect)
     command("doctor", "doctor", "what is installed, what is missing, and how fast it is", "resonance doctor")
     return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The words of a call as arguments; raises CallError for one that cannot be meant."""
+    return _parser().parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = parse(argv)
         if arguments.command is None:
             _parser().print_help()
             return 0

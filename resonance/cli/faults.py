@@ -19,7 +19,8 @@ def explained(error: Exception) -> tuple[str, int]:
         return _line(error), 2
     if isinstance(error, OSError):
         if error.errno == errno.ENOSPC:
-            return f"{error.filename or 'the disk'}: the disk is full: free some space and render again", 1
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}the disk is full: free some space and try again", 1
         return _line(error), 1
     if isinstance(error, MemoryError):
         return "out of memory: close other programs, or render a shorter span", 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from resonance.analysis.pictures import Arc, Outline, arc_of, picture_of_audio, picture_of_score
 from resonance.analysis.recording import open_audio, read_tags
 from resonance.cli import CallError
+from resonance.cli.render import refuse_existing
 from resonance.score import ScoreError, Timeline, load, preset_names
 
 _SCORES = ("", ".toml")
@@ -18,8 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     picture = Path(arguments.output)
     if picture.suffix.lower() != ".png":
         raise CallError(f"the picture is a PNG: name it {picture.with_suffix('.png').name}")
-    if picture.exists() and not arguments.force:
-        raise CallError(f"{picture} exists already: give another name, or --force to overwrite it")
+    refuse_existing((picture,), arguments.force)
     subject = Path(arguments.subject)
     if subject.suffix.lower() in _SCORES:
         score = load(arguments.subject, allow_code=arguments.allow_code)
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         picture_of_score(Outline.of(score), picture)
         return 0
     if not subject.exists():
-        raise CallError(f"no file {subject}")
+        raise CallError(f"there is no file {subject}")
     with open_audio(subject) as audio:
         seconds = audio.frames / audio.samplerate
     _make_folder(picture)

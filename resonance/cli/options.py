@@ -66,8 +66,19 @@ def lufs(text: str) -> float:
     return level
 
 
+def said(text: str) -> str:
+    """A name of anything: an empty one is a variable of a shell that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("its name is empty")
+    return text
+
+
 def names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """`drone,lullaby`: one name or more."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(f"names are written drone,lullaby, not {text[:40]!r}")
+    return found
 
 
 def workers(text: str) -> int:
@@ -80,7 +91,11 @@ def add_render(render: argparse.ArgumentParser) -> None:
     """What `resonance render` can be asked."""
     render.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
     render.add_argument(
-        "-o", "--output", metavar="FILE", help="default: renders/<score>-<seed>.wav; - is standard output"
+        "-o",
+        "--output",
+        type=said,
+        metavar="FILE",
+        help="default: renders/<score>-<seed>.wav; - is standard output",
     )
     which = render.add_mutually_exclusive_group()
     which.add_argument(
@@ -110,15 +125,24 @@ def add_render(render: argparse.ArgumentParser) -> None:
     )
     render.add_argument("--subtype", choices=SUBTYPES, help="sample format; default PCM_24, stems FLOAT")
     render.add_argument(
-        "--stems", metavar="DIR", help="also one dry file a sound, space.wav and premaster.wav"
+        "--stems", type=said, metavar="DIR", help="also one dry file a sound, space.wav and premaster.wav"
     )
     render.add_argument("--only", type=names, default=[], metavar="NAMES", help="only these sounds are heard")
     render.add_argument("--without", type=names, default=[], metavar="NAMES", help="these are not heard")
-    render.add_argument("--events", metavar="FILE", help="also a JSON line for every event, with its rule")
-    render.add_argument("--midi", metavar="FILE.mid", help="a MIDI file plays the score's sounds with it")
-    render.add_argument("--take", metavar="FILE.take", help="what was played in a take, instead of a score")
     render.add_argument(
-        "--midi-out", metavar="FILE.mid", help="also the notes and hits as a MIDI file, scenes as markers"
+        "--events", type=said, metavar="FILE", help="also a JSON line for every event, with its rule"
+    )
+    render.add_argument(
+        "--midi", type=said, metavar="FILE.mid", help="a MIDI file plays the score's sounds with it"
+    )
+    render.add_argument(
+        "--take", type=said, metavar="FILE.take", help="what was played in a take, instead of a score"
+    )
+    render.add_argument(
+        "--midi-out",
+        type=said,
+        metavar="FILE.mid",
+        help="also the notes and hits as a MIDI file, scenes as markers",
     )
     _add_workers(render)
     render.add_argument("--json", action="store_true", help="a summary on standard output")
@@ -143,7 +167,9 @@ def add_sheet(sheet: argparse.ArgumentParser) -> None:
     """What `resonance sheet` can be asked."""
     sheet.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
     sheet.add_argument("--seeds", type=seeds, required=True, metavar="N..M", help="a preview for every seed")
-    sheet.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for page and files")
+    sheet.add_argument(
+        "-o", "--output", type=said, required=True, metavar="DIR", help="the folder for page and files"
+    )
     sheet.add_argument(
         "--duration", type=time, default=60.0, metavar="T", help="the whole piece in this time; default 1m"
     )
@@ -172,7 +198,9 @@ def add_batch(batch: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--workers", type=workers, metavar="N", help="processes on this machine; default: one a core"
     )
-    where.add_argument("--scheduler", metavar="ADDRESS", help="a dask.distributed cluster's, tcp://host:8786")
+    where.add_argument(
+        "--scheduler", type=said, metavar="ADDRESS", help="a dask.distributed cluster's, tcp://host:8786"
+    )
     batch.add_argument("--force", action="store_true", help="overwrite files that are not the batch's own")
 
 
@@ -210,7 +238,7 @@ def add_play(play: argparse.ArgumentParser) -> None:
     """What `resonance play` can be asked, and `resonance perform` too."""
     play.add_argument("score", nargs="?", default="dream", metavar="SCORE", help="a preset or a .toml file")
     play.add_argument(
-        "--device", metavar="NAME|N", help="an output, or a part of its name (resonance devices)"
+        "--device", type=said, metavar="NAME|N", help="an output, or a part of its name (resonance devices)"
     )
     play.add_argument("--latency", type=latency, metavar="MS", help="how far it plays ahead, 5 to 1300 ms")
     play.add_argument(
@@ -237,22 +265,33 @@ def port(text: str) -> int:
 def add_perform(perform: argparse.ArgumentParser) -> None:
     """What `resonance perform` can be asked beyond `play`."""
     perform.add_argument(
-        "--midi-in", action="append", default=[], metavar="NAME",
+        "--midi-in", type=said, action="append", default=[], metavar="NAME",
         help="an input port, or a part of its name (repeatable); default: all, as they come and go",
     )  # fmt: skip
     perform.add_argument("--midi-clock", action="store_true", help="the heart follows an incoming MIDI clock")
     perform.add_argument(
-        "--midi-clock-out", metavar="NAME", help="send the heart's beat as a MIDI clock to this output port"
+        "--midi-clock-out",
+        type=said,
+        metavar="NAME",
+        help="send the heart's beat as a MIDI clock to this output port",
     )
-    perform.add_argument("--map", metavar="FILE.toml", help="which control moves what; default: as learned")
+    perform.add_argument(
+        "--map", type=said, metavar="FILE.toml", help="which control moves what; default: as learned"
+    )
     perform.add_argument(
         "--learn", action="store_true", help="type a target, move a control: saved to the map"
     )
     perform.add_argument("--osc", type=port, metavar="PORT", help="take OSC on this UDP port; 0 is any free")
     perform.add_argument(
-        "--osc-host", default="127.0.0.1", metavar="ADDRESS", help="where from: 0.0.0.0 is every network"
+        "--osc-host",
+        type=said,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where from: 0.0.0.0 is every network",
     )
-    perform.add_argument("--record", metavar="FILE.take", help="write all that is played, to render it again")
+    perform.add_argument(
+        "--record", type=said, metavar="FILE.take", help="write all that is played, to render it again"
+    )
     perform.add_argument(
         "--heart", nargs="?", const="", metavar="NAME", help="a Bluetooth heart-rate sensor leads the heart"
     )

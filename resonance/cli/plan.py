@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,17 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import resonance
-from resonance.cli import CallError, _parser
+from resonance.cli import CallError, parse
 from resonance.cli.production import Job
 from resonance.cli.render import jobs
 from resonance.score import ScoreError
+from resonance.score import lines as source
 from resonance.score.reading import Reading
 
-KEYS = (
-    "score", "output", "seed", "seeds", "lock", "duration", "hit", "loop", "lufs", "start", "end", "rate",
-    "subtype", "stems", "only", "without", "events",
-)  # fmt: skip
-"""The options of `render` that a job can have, under their own names."""
+_TEXT = ((str,), "a text")
+_TIME = ((int, float, str), 'seconds, or a text like "1:30"')
+_NAMES = ((str, list), "a name or a list of names")
+KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "score": _TEXT,
+    "output": _TEXT,
+    "seed": ((int, list), "a whole number or a list of them"),
+    "seeds": ((str,), 'a text like "1..50"'),
+    "lock": ((dict,), "a table of sounds and their seeds"),
+    "duration": _TIME,
+    "hit": ((dict,), "a table of scenes and their times"),
+    "loop": ((bool,), "true or false"),
+    "lufs": ((int, float), "a number"),
+    "start": _TIME,
+    "end": _TIME,
+    "rate": ((int,), "a whole number"),
+    "subtype": _TEXT,
+    "stems": _TEXT,
+    "only": _NAMES,
+    "without": _NAMES,
+    "events": _TEXT,
+}
+"""The options of `render` that a job can have, under their own names, and what each can be."""
 _PATHS = ("output", "stems", "events")
 
 
@@ -48,7 +66,7 @@ def plan(path: Path, allow_code: bool) -> list[Planned]:
     document = reading.document
     reading.refuse_unknown((), document, ("all", "job"))
     common = reading.table(("all",), document.get("all", {}))
-    reading.refuse_unknown(("all",), common, KEYS)
+    _check(reading, ("all",), common)
     asked = document.get("job", [])
     if not isinstance(asked, list) or not asked:
         reading.wrong(("job",), "there is no [[job]] to render")
@@ -56,8 +74,9 @@ def plan(path: Path, allow_code: bool) -> list[Planned]:
     planned: dict[Path, Planned] = {}
     for number, own in enumerate(asked):
         at = ("job", number)
-        table = {**common, **reading.table(at, own)}
-        reading.refuse_unknown(at, table, KEYS)
+        table = reading.table(at, own)
+        _check(reading, at, table)
+        table = {**common, **table}
         if reading.problems:
             continue
         try:
@@ -68,10 +87,27 @@ def plan(path: Path, allow_code: bool) -> list[Planned]:
         for each in found:
             if each.path in planned:
                 reading.wrong(at, f"{each.path} is another job's as well: give each an output of its own")
+                break
             planned[each.path] = each
     if reading.problems:
         raise reading.error()
     return list(planned.values())
+
+
+def _check(reading: Reading, at: source.Path, table: Mapping[str, Any]) -> None:
+    """Notes what is wrong with the keys of a job, each for itself."""
+    reading.refuse_unknown(at, table, KEYS)
+    for key, value in table.items():
+        if key not in KEYS:
+            continue
+        kinds, expected = KEYS[key]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds) or value == "":
+            reading.wrong_value((*at, key), value, expected)
+            continue
+        try:
+            parse(["render", *_words({key: value}, Path())])
+        except CallError as error:
+            reading.wrong((*at, key), f"{reading.key((*at, key))}: {error.said}")
 
 
 def _planned(table: Mapping[str, Any], folder: Path, allow_code: bool) -> list[Planned]:
@@ -85,7 +121,7 @@ def _planned(table: Mapping[str, Any], folder: Path, allow_code: bool) -> list[P
 
 
 def _jobs(call: Sequence[str]) -> list[Job]:
-    arguments: argparse.Namespace = _parser().parse_args(["render", *call])
+    arguments = parse(["render", *call])
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
     if Path(arguments.output).is_dir():
         several = len(arguments.seeds or arguments.seed or [0]) > 1
@@ -96,8 +132,7 @@ def _jobs(call: Sequence[str]) -> list[Job]:
 
 def _words(table: Mapping[str, Any], folder: Path) -> list[str]:
     """The table as the words of a call."""
-    score = str(table.get("score", "dream"))
-    words = [str(folder / score) if score.endswith(".toml") else score]
+    words: list[str] = []
     for key, value in {"output": ".", **table}.items():
         option = f"--{key}"
         if key == "score" or value is False:
@@ -105,16 +140,14 @@ def _words(table: Mapping[str, Any], folder: Path) -> list[str]:
         if value is True:
             words.append(option)
         elif isinstance(value, dict):
-            words += [word for name, each in value.items() for word in (option, f"{name}={each}")]
-        elif isinstance(value, list):
-            words += (
-                [option, ",".join(map(str, value))]
-                if key in ("only", "without")
-                else [option, *map(str, value)]
-            )
+            words += [f"{option}={name}={each}" for name, each in value.items()]
+        elif isinstance(value, list) and key == "seed":
+            words += [option, *map(str, value)]
         else:
-            words += [option, str(folder / value) if key in _PATHS else str(value)]
-    return words
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            words.append(f"{option}={folder / text if key in _PATHS else text}")
+    score = table.get("score", "dream")
+    return [*words, "--", str(folder / score) if score.endswith(".toml") else score]
 
 
 def _identity(table: Mapping[str, Any], job: Job) -> str:

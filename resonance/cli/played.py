@@ -14,6 +14,7 @@ import resonance
 from resonance.analysis.loudness import Meter
 from resonance.cli import CallError
 from resonance.cli.progress import rendering
+from resonance.cli.render import check_sounds, is_piped, refuse_existing
 from resonance.engine.commands import Launch
 from resonance.engine.performance import Performance
 from resonance.inputs import maps, midi_file
@@ -33,10 +34,10 @@ def render(arguments: argparse.Namespace) -> int:
         raise CallError("--midi renders one seed at a time")
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
     messages = midi_file.read(Path(arguments.midi))
-    piped = arguments.output == "-"
+    piped = is_piped(arguments)
     output = Path(arguments.output or Path("renders") / f"{score.name}-{Path(arguments.midi).stem}.wav")
-    if not piped and output.exists() and not arguments.force:
-        raise CallError(f"{output} exists already: give another name, or --force to overwrite it")
+    refuse_existing((None if piped else output,), arguments.force)
+    check_sounds(score, arguments.only, arguments.without)
     performance = Performance(
         score,
         arguments.rate,

@@ -236,6 +236,8 @@ def produce(job: Job, tell: Callable[[float, str], None] = lambda _, __: None) -
         if job.output is None:
             raise
         kept = job.part(job.output)
+        if not kept.exists():
+            raise KeyboardInterrupt("interrupted before there was anything to keep") from None
         raise KeyboardInterrupt(f"interrupted: what was rendered so far is in {kept}") from None
     except BrokenPipeError:
         raise OSError("standard output was closed by its reader before the end: nothing is kept") from None

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import resonance
 from resonance.cli import CallError
 from resonance.cli.production import Job, produce
 from resonance.cli.progress import rendering
-from resonance.outputs.file import part_of
+from resonance.outputs.file import form_of, part_of
 from resonance.score import Score
 from resonance.score.timeline import Timeline
+from resonance.score.words import nearest
 
 LEAST_S, MOST_S = 60.0, 86_400.0
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
     wanted = list(jobs(score, arguments))
     for job in wanted:
-        refuse_existing(job)
+        refuse_lost(job)
     for job in wanted:
         if finished(job):
             print(f"note: {job.output} is finished already", file=sys.stderr)
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
     """A job for every seed; where there are several, each seed is in the names of its files."""
     seeds = arguments.seeds or arguments.seed or [score.seed]
-    piped = arguments.output == "-"
+    piped = is_piped(arguments)
     if arguments.duration is not None and not LEAST_S <= arguments.duration <= MOST_S:
         raise CallError(f"--duration is {arguments.duration:g} s; it must be between 1m and 24h")
     length_s = Timeline(score, arguments.duration, hits=dict(arguments.hit)).duration_s
@@ -68,6 +69,7 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
         raise CallError("-o - is one render's sound and nothing else: no --json, no --resume, and one seed")
     if arguments.loop and (arguments.start or arguments.end is not None):
         raise CallError("--loop takes the whole piece: use --duration, without --start and --end")
+    check_sounds(score, arguments.only, arguments.without, dict(arguments.lock))
     for seed in seeds:
 
         def own(path: str | None, seed: int = seed) -> Path | None:
@@ -76,7 +78,7 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
             return Path(path).with_stem(f"{Path(path).stem}-{seed}")
 
         stems = Path(arguments.stems) if arguments.stems else None
-        yield Job(
+        job = Job(
             score,
             None if piped else own(arguments.output) or Path("renders") / f"{score.name}-{seed}.wav",
             seed,
@@ -98,6 +100,43 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
             resume=arguments.resume,
             force=arguments.force,
         )
+        _check_files(job)
+        yield job
+
+
+def _check_files(job: Job) -> None:
+    """Refuses a folder, an ending that cannot hold what is asked, and two things in one file."""
+    paths = [path for path in (job.output, job.events, job.midi) if path is not None]
+    if job.stems is not None:
+        paths += [job.stems / f"{name}.wav" for name in (*job.score.sounds, "space", "premaster")]
+    refuse_existing(paths, force=True)
+    if job.output is not None:
+        form_of(job.output, job.subtype, job.rate or int(job.score.rate))
+    seen: set[Path] = set()
+    for path in paths:
+        if path.absolute() in seen:
+            raise CallError(f"{path} would be written twice: give each file a name of its own")
+        seen.add(path.absolute())
+
+
+def is_piped(arguments: argparse.Namespace) -> bool:
+    """Whether the sound goes to standard output, which has to be there for it."""
+    if arguments.output == "-" and sys.stdout is None:
+        raise CallError("-o - is standard output, which is closed here: open it, or name a file")
+    return bool(arguments.output == "-")
+
+
+def check_sounds(
+    score: Score, only: Collection[str] = (), without: Collection[str] = (), locks: Collection[str] = ()
+) -> None:
+    """Refuses sounds that the score does not have, and a choice of them that leaves none."""
+    for option, names in (("only", only), ("without", without), ("lock", locks)):
+        for name in names:
+            if name not in score.sounds:
+                guess = nearest(name, score.sounds) or f"; it has {', '.join(score.sounds)}"
+                raise CallError(f"--{option}: no sound '{name[:40]}' in {score.name}{guess}")
+    if score.sounds and not set(only or score.sounds) - set(without):
+        raise CallError("--only and --without leave no sound to be heard")
 
 
 def finished(job: Job) -> bool:
@@ -105,15 +144,16 @@ def finished(job: Job) -> bool:
     return job.resume and job.output is not None and job.output.exists() and not part_of(job.output).exists()
 
 
-def refuse_existing(job: Job) -> None:
+def refuse_lost(job: Job) -> None:
     """Refuses before anything is rendered what would be refused, or lost, after it."""
-    if job.output is not None and job.output.is_dir():
-        raise CallError(f"{job.output} is a folder: name a file in it, such as {job.output / 'dream.wav'}")
-    if job.force or finished(job):
-        return
-    wanted = [job.output, job.events, job.midi]
-    if job.stems is not None:
-        wanted += sorted(job.stems.glob("*.wav"))[:1]
-    for path in wanted:
-        if path is not None and path.exists():
+    stems = sorted(job.stems.glob("*.wav"))[:1] if job.stems is not None else []
+    refuse_existing((job.output, job.events, job.midi, *stems), job.force or finished(job))
+
+
+def refuse_existing(paths: Iterable[Path | None], force: bool) -> None:
+    """Refuses to write into a folder's place; and, unless forced, into a file's."""
+    for path in paths:
+        if path is not None and path.is_dir():
+            raise CallError(f"{path} is a folder: name a file in it")
+        if path is not None and path.exists() and not force:
             raise CallError(f"{path} exists already: give another name, or --force to overwrite it")

@@ -14,7 +14,8 @@ from resonance.analysis.pictures import arc_of, picture_of_audio
 from resonance.cli import CallError
 from resonance.cli.production import Job, Made, produce
 from resonance.cli.progress import rendering
-from resonance.cli.render import LEAST_S, MOST_S
+from resonance.cli.render import LEAST_S, MOST_S, check_sounds
+from resonance.outputs.file import part_of
 from resonance.score import Score, Timeline
 
 PIXELS = (960, 600)
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not LEAST_S <= arguments.duration <= MOST_S:
         raise CallError(f"--duration is {arguments.duration:g} s; it must be between 1m and 24h")
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
+    check_sounds(score, locks=dict(arguments.lock))
     folder = Path(arguments.output)
     if (folder / PAGE).exists() and not arguments.force:
         raise CallError(f"{folder / PAGE} exists already: give another folder, or --force to overwrite it")
@@ -47,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         assert job.output is not None
         picture_of_audio(job.output, job.output.with_suffix(".png"), arc=arc, pixels=PIXELS)
         # The page grows with the previews: the first can be heard while the last is rendered.
-        (folder / PAGE).write_text(page(score, made, _call(arguments)), encoding="utf-8")
+        part = part_of(folder / PAGE)
+        part.write_text(page(score, made, _call(arguments)), encoding="utf-8")
+        part.replace(folder / PAGE)
         print(f"{job.output}: {made[-1].integrated_lufs:.1f} LUFS", file=sys.stderr)
     print(folder / PAGE)
     return 0

@@ -19,6 +19,7 @@ from resonance.analysis.loudness import Meter
 from resonance.analysis.recording import open_audio
 from resonance.cli import CallError, Failure
 from resonance.cli.progress import Progress, rendering
+from resonance.cli.render import is_piped, refuse_existing
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine.commands import Command
@@ -56,9 +57,9 @@ def render(arguments: argparse.Namespace) -> int:
     if rate != int(rate):
         raise CallError(f"{take.name} was played at {rate:g} Hz: give --rate for a file")
     output = Path(arguments.output or Path("renders") / f"{Path(take.name).stem}.wav")
-    piped = arguments.output == "-"
-    if not piped and output.exists() and not arguments.force:
-        raise CallError(f"{output} exists already: give another name, or --force to overwrite it")
+    piped = is_piped(arguments)
+    midi = Path(arguments.midi_out) if arguments.midi_out else None
+    refuse_existing((None if piped else output, midi), arguments.force)
     tags: dict[str, str | int] = {
         "title": take.score.title,
         "seed": take.seed,
@@ -66,9 +67,6 @@ def render(arguments: argparse.Namespace) -> int:
         "score digest": take.score.digest,
         "take": Path(take.name).name,
     }
-    midi = Path(arguments.midi_out) if arguments.midi_out else None
-    if midi is not None and midi.exists() and not arguments.force:
-        raise CallError(f"{midi} exists already: give another name, or --force to overwrite it")
     began, meter = time.monotonic(), Meter(int(rate))
     performance = take.performance(rate)
     played: list[Note] = []
@@ -138,7 +136,10 @@ def _summary(
 
 def _read(arguments: argparse.Namespace) -> Take:
     """The take that is meant, and word of what has changed since it was played."""
-    take = read(Path(arguments.take), allow_code=arguments.allow_code)
+    path = Path(arguments.take)
+    if not path.exists():
+        raise CallError(f"there is no file {path}")
+    take = read(path, allow_code=arguments.allow_code)
     if take.end == take.first:
         raise TakeError(f"{take.name}: nothing was heard in it yet")
     if take.changed:

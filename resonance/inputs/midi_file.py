@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 MOST_BYTES = 20_000_000
@@ -17,7 +18,10 @@ def read(path: Path) -> list[tuple[float, bytes]]:
     import mido
 
     try:
-        if path.stat().st_size > MOST_BYTES:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise MidiFileError(f"{path} is no plain file; give the path of a MIDI file")
+        if about.st_size > MOST_BYTES:
             raise MidiFileError(f"{path} has more than {MOST_BYTES // 1_000_000} MB: it is no MIDI file")
         file = mido.MidiFile(path, clip=True)
         if file.type == 2:
@@ -38,5 +42,6 @@ def read(path: Path) -> list[tuple[float, bytes]]:
         said = error.strerror or "it is no MIDI file, or it is cut short"
         raise MidiFileError(f"{path}: {said}") from None
     except Exception as error:  # mido lets out whatever a damaged file makes of it
-        raise MidiFileError(f"{path} is no MIDI file, or it is damaged: {error}") from None
+        said = " ".join(str(error).split()) or "it breaks off"
+        raise MidiFileError(f"{path} is no MIDI file, or it is damaged: {said[:100]}") from None
     return found

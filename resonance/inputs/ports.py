@@ -8,6 +8,7 @@ asked.
 from __future__ import annotations
 
 import ctypes
+import functools
 import re
 import sys
 import threading
@@ -24,6 +25,7 @@ CLIENT = "resonance"
 _WINDOW_S = 2.0
 _SLACK_S = 0.002
 _MOST_AT_ONCE = 512
+_NO_START = 1  # JackNoStartServer
 
 Heard = Callable[[str, float, bytes], None]
 
@@ -34,20 +36,41 @@ class MidiError(RuntimeError):
 
 def _library() -> Any:
     """rtmidi2; on Linux with the system's own JACK library, since the one it brings speaks to few servers."""
-    if sys.platform.startswith("linux"):
-        try:
-            jack = ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
-            quiet = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)
-            # It would say on standard error whenever no server runs; any C function of a string is silent.
-            jack.jack_set_error_function(quiet)
-            jack.jack_set_info_function(quiet)
-        except (OSError, AttributeError):
-            pass
+    _jack()
     try:
         import rtmidi2
     except ImportError as error:
         raise MidiError(f"MIDI cannot be used here: {error}; pip install rtmidi2") from None
     return rtmidi2
+
+
+@functools.cache
+def _jack() -> Any:
+    """The system's JACK library, silent, and found by rtmidi2 before its own; None where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        jack = ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
+        quiet = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)
+        # It would say on standard error whenever no server runs; any C function of a string is silent.
+        jack.jack_set_error_function(quiet)
+        jack.jack_set_info_function(quiet)
+        jack.jack_client_open.restype = ctypes.c_void_p
+        jack.jack_client_close.argtypes = (ctypes.c_void_p,)
+    except (OSError, AttributeError):
+        return None
+    return jack
+
+
+def _jack_answers() -> bool:
+    """Whether a JACK server runs: rtmidi2 complains on standard error each time that it finds none."""
+    jack = _jack()
+    if jack is None:
+        return False
+    client = jack.jack_client_open(f"{CLIENT} look".encode(), _NO_START, None)
+    if client is not None:
+        jack.jack_client_close(client)
+    return client is not None
 
 
 def _systems(library: Any) -> list[Any]:
@@ -56,6 +79,10 @@ def _systems(library: Any) -> list[Any]:
         return [library.API_UNSPECIFIED]
     found = [library.API_LINUX_ALSA] if Path("/dev/snd/seq").exists() else []
     return [*found, library.API_UNIX_JACK]
+
+
+def _is_there(library: Any, system: Any) -> bool:
+    return system != library.API_UNIX_JACK or _jack_answers()
 
 
 def label(name: str) -> str:
@@ -178,6 +205,8 @@ class Inputs:
     def _names(self, system: Any) -> list[str]:
         try:
             if system not in self._watching:
+                if not _is_there(self._library, system):
+                    return []
                 self._watching[system] = self._library.MidiIn(f"{CLIENT} watch", api=system)
             return list(self._watching[system].ports)
         except Exception:  # no server of this system, or it has gone: ask anew, by a client of its own
@@ -236,6 +265,8 @@ class Output:
                     return
 
     def _there(self, system: Any) -> list[str]:
+        if not _is_there(self._library, system):
+            return []
         try:
             return list(self._library.MidiOut(f"{CLIENT} look", api=system).ports)
         except Exception:  # no server of this system
@@ -247,6 +278,8 @@ def names() -> tuple[list[str], list[str]]:
     library = _library()
     found: tuple[list[str], list[str]] = ([], [])
     for system in _systems(library):
+        if not _is_there(library, system):
+            continue
         for side, kind in zip(found, (library.MidiIn, library.MidiOut), strict=True):
             try:
                 side.extend(kind(f"{CLIENT} look", api=system).ports)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from resonance.outputs.quantise import Quantiser
 
 BLOCK_FRAMES = 65536
 """No encoder is given more at once: libsndfile 1.2.2 crashes on five minutes of OGG in one call."""
+
+_FULL_BYTES = 65_536
+"""A disk with less room than this is full for whoever writes blocks."""
 
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -160,7 +164,7 @@ class Writer:
         if self._rate_hz != rate or rate < 1:
             raise ValueError(f"a file's rate is a whole number of Hz, not {rate}")
         ending = self.path.suffix[1:].lower() if self.path else "wav"
-        file_format, subtype = _format(self.path or Path("-.wav"), subtype, self._rate_hz)
+        file_format, subtype = form_of(self.path or Path("-.wav"), subtype, self._rate_hz)
         options: dict[str, Any] = {"dither_seed": dither_seed, "riff_bytes": riff_bytes}
         self._encoder: Encoder
         if self.path is None or self.part is None:
@@ -278,6 +282,9 @@ class Writer:
             raise ValueError(said) from error
         except OSError as error:
             if error.filename is None and self.part is not None and error.errno is not None:
+                # libsndfile knows that it could not write, and not why.
+                if error.errno == errno.EIO and shutil.disk_usage(self.part.parent).free < _FULL_BYTES:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.part)) from error
                 raise OSError(error.errno, error.strerror, str(self.part)) from error
             raise
 
@@ -436,7 +443,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def _format(path: Path, subtype: str | None, rate_hz: int) -> tuple[Format, str]:
+def form_of(path: Path, subtype: str | None, rate_hz: int) -> tuple[Format, str]:
     """What a file will be, or a ValueError that says what it could be."""
     ending = path.suffix[1:].lower()
     if ending not in FORMATS:

@@ -46,6 +46,10 @@ def test_markers_and_tags_come_back(tmp_path):
         assert (read["title"], read["seed"], read["score digest"]) == ("dream", "7", "abc")
     write(tmp_path / "a.flac", tone(), RATE_HZ, tags=tags)
     assert read_markers(tmp_path / "a.flac") == []
+    torn = (tmp_path / "a.wav").read_bytes()
+    at = torn.index(b"labl") + 4
+    (tmp_path / "a.wav").write_bytes(torn[:at] + bytes((2, 0, 0, 0)) + torn[at + 4 :])
+    assert read_markers(tmp_path / "a.wav")[0] == (MARKERS[0][0], "")
     assert read_tags(tmp_path / "a.flac")["seed"] == "7"
 
 

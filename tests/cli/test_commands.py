@@ -1,6 +1,7 @@
 """The command line as a stranger meets it: what it does, and what it says to what it cannot do."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +108,17 @@ def test_an_existing_file_is_kept_unless_forced(small: Path, capsys: pytest.Capt
     [
         (["render", "dreem"], 2, "did you mean 'dream'"),
         (["render", "nowhere.toml"], 2, "nowhere.toml"),
-        (["render", "small.toml", "--only", "dron"], 2, "no sound 'dron'"),
+        (["render", "small.toml", "--only", "dron"], 2, "no sound 'dron' in small: did you mean 'drone'"),
+        (["render", "small.toml", "--only", ""], 2, "--only"),
+        (["render", "small.toml", "--only", "drone", "--without", "drone"], 2, "no sound to be heard"),
+        (["render", "small.toml", "-o", ""], 2, "its name is empty"),
+        (["render", "small.toml", "-o", "a.flac", "--subtype", "FLOAT"], 2, "PCM_24, PCM_16"),
+        (["render", "small.toml", "-o", "a.wav", "--events", "./a.wav"], 2, "written twice"),
+        (["render", "small.toml", "-o", "stems/drone.wav", "--stems", "stems"], 2, "written twice"),
+        (["render", "small.toml", "--onyl", "drone"], 2, "there is no --onyl: did you mean '--only'"),
+        (["render", "small.toml", "again"], 2, "'again' is a word too many (see: resonance render"),
+        (["render", "small.toml", "--midi", "pipe"], 2, "no plain file"),
+        (["render", "--take", "none.take"], 2, "there is no file none.take"),
         (["render", "small.toml", "--start", "4", "--end", "2"], 2, "no span"),
         (["render", "small.toml", "--duration", "3"], 2, "between 1m and 24h"),
         (["render", "small.toml", "--duration", "soon"], 2, "--duration"),
@@ -120,15 +131,26 @@ def test_an_existing_file_is_kept_unless_forced(small: Path, capsys: pytest.Capt
         (["show", "dron"], 2, "did you mean 'drone'"),
         (["inspect", "small.toml", "-o", "a.jpg"], 2, "a.png"),
         (["inspect", "none.wav", "-o", "a.png"], 2, "none.wav"),
+        (["inspect", "pipe.wav", "-o", "a.png"], 2, "no plain file"),
         (["inspect", "small.toml"], 2, "--output"),
-        (["sing"], 2, "invalid choice"),
+        (["sing"], 2, "there is no sing; there are render, "),
+        (["rendr"], 2, "there is no rendr: did you mean 'render'"),
     ],
 )
 def test_every_wrong_call_is_one_line(
     small: Path, capsys: pytest.CaptureFixture[str], call: list[str], code: int, said: str
 ) -> None:
+    for pipe in ("pipe", "pipe.wav"):  # nobody writes into them: whoever opened one would wait for ever
+        os.mkfifo(pipe)
     assert said in fails(capsys, code, *call)
     assert not list(small.rglob("*.part"))
+
+
+def test_a_closed_standard_output_is_no_place_for_sound(
+    small: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert "closed here" in fails(capsys, 2, "render", "small.toml", "-o", "-")
 
 
 def test_check_is_silent_when_all_is_fine(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +178,16 @@ def test_inspect_draws_a_score_and_a_render(small: Path) -> None:
     for subject, picture in (("small.toml", "score.png"), ("a.wav", "audio.png")):
         assert main(["inspect", subject, "-o", picture]) == 0
         assert Path(picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_picture_has_its_name_only_when_it_is_whole(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(_: object, path: str, **__: object) -> None:
+        Path(path).write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", torn)
+    assert main(["inspect", "small.toml", "-o", "a.png"]) == 130
+    assert not list(small.glob("a.png*"))
 
 
 def test_an_interrupt_leaves_what_was_rendered(small: Path) -> None:

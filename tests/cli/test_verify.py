@@ -132,7 +132,7 @@ def test_what_is_no_take_ends_in_one_line(
     assert "is no take" in error(capsys, 2, "verify", tmp_path / "broken.take")
     assert "is no take" in error(capsys, 2, "render", "--take", tmp_path / "broken.take")
     assert "is no line of a take" in error(capsys, 2, "verify", place / "small.toml")
-    assert "No such file" in error(capsys, 1, "verify", tmp_path / "none.take")
+    assert "there is no file" in error(capsys, 2, "verify", tmp_path / "none.take")
     assert "no audio file" in error(capsys, 2, "verify", place / "a.take", place / "small.toml")
     assert "--seed" in error(capsys, 2, "render", "--take", place / "a.take", "--seed", 3)
     header = place.joinpath("a.take").read_text().splitlines()[0]

@@ -31,10 +31,12 @@ def test_messages_have_their_seconds_through_changes_of_tempo(tmp_path: Path) ->
 def test_what_is_no_midi_file_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.mid").write_text("no music")
     (tmp_path / "short.mid").write_bytes(written(tmp_path / "a.mid").read_bytes()[:-9])
-    for name in ("text.mid", "short.mid", "none.mid"):
+    (tmp_path / "empty.mid").touch()
+    for name in ("text.mid", "short.mid", "none.mid", "empty.mid"):
         with pytest.raises(MidiFileError, match=name) as refused:
             read(tmp_path / name)
         assert "\n" not in str(refused.value)
+        assert not str(refused.value).endswith(": ")
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

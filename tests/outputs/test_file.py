@@ -1,7 +1,9 @@
 """Files as a stranger reads them: soundfile, the standard library, and chunks taken apart by hand."""
 
+import errno
 import io
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -324,6 +326,24 @@ def test_a_full_disk_names_the_file(tmp_path, ending):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         writer.abort()
+
+
+def test_a_disk_without_room_is_called_full_by_all_formats(tmp_path, monkeypatch):
+    """libsndfile says nothing of why it cannot write: the disk is asked."""
+    resource = pytest.importorskip("resource")
+    noise = np.random.default_rng(0).uniform(-1, 1, (300_000, 2)).astype(np.float32)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=4096))
+    writer = Writer(tmp_path / "a.flac", RATE_HZ)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(OSError, match="No space left") as refused:
+            writer.write(noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        writer.abort()
+    assert refused.value.errno == errno.ENOSPC
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path):
