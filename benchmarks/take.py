@@ -4,9 +4,9 @@
 
 Keys, pedals, bends, pressure, faders, programs that jump between scenes, and controls that are learned while
 it plays, all as MIDI bytes at moments of their own, into a performance that is recorded and rendered in
-blocks as `perform` does. Then `resonance verify` must find it identical, and each note that was played must lie at
-its place in the file of `render --take --midi-out`: read by `midicsv` where there is one (Debian: midicsv), a
-program that shares nothing with ours, else by mido.
+blocks as `perform` does. Then `resonance verify` must find it identical, and each note that was played must
+lie at its place in the file of `render --take --midi-out`: read by `midicsv` where there is one (Debian:
+midicsv), a program that shares nothing with ours, else by mido.
 Exits with 1 where something is not so.
 """
 

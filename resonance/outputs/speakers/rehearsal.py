@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from resonance import sounds
-from resonance.dsp import CACHE_FOLDER, kernels
+from resonance.dsp import CACHE_FOLDER, GRID_FRAMES, kernels
+from resonance.engine.commands import Express, NoteOff, NoteOn
 from resonance.engine.performance import Performance
 from resonance.score import Score
 
@@ -28,6 +29,11 @@ def rehearse(score: Score, tell: Callable[[str], None]) -> None:
         return
     tell(f"rehearsing {score.title} unheard: there are sounds in it that were never played here")
     hearing = Performance(score, duration_s=max(SHORTEST_S, SCENE_S * len(score.scenes)))
+    for name in score.sounds:
+        # A piece may leave a sound to the keys alone, and only a hand bends and presses it.
+        hearing.do(NoteOn(60, 0.8, name))
+        hearing.do(Express(None, 0, name, bend_cents=100.0, pressure=0.5, timbre=0.7), GRID_FRAMES)
+        hearing.do(NoteOff(60, 0.5, name), _BLOCK_FRAMES)
     while not hearing.ended:
         hearing.render(_BLOCK_FRAMES)
     for name in new:
@@ -39,7 +45,9 @@ def _unheard(score: Score) -> Sequence[str]:
     """A file's name for each sound that was not rehearsed yet; one's own sounds belong to their score."""
     assert CACHE_FOLDER is not None
     own = set(score.sounds) - set(sounds.names())
-    names = [f"rehearsed-{name}" + (f"-{score.digest}" if name in own else "") for name in score.sounds]
+    names = [
+        f"rehearsed-with-keys-{name}" + (f"-{score.digest}" if name in own else "") for name in score.sounds
+    ]
     return [name for name in names if not (CACHE_FOLDER / name).exists()]
 
 
