@@ -27,6 +27,7 @@ from resonance.analysis import whole
 from resonance.analysis.loudness import Meter
 from resonance.analysis.measures import (
     am_spectrum,
+    band_level_db,
     centroid_hz,
     centroids_hz,
     dip_pvalue,
@@ -267,6 +268,13 @@ def rows(piece: Piece) -> Iterator[Line]:
     fallen = momentary[(times_s > over_s - 3.0) & (times_s <= over_s)].max()
     yield at_most("13: loudest of the last 3 s of doubt", -45.0, float(fallen), " LUFS")
 
+    desert_s = at_s["visions"][0]
+    lows_db = [
+        band_level_db(x, rate_hz, 20.0, 120.0)
+        for x in (piece.scene("mix", "base"), piece.audio("mix", desert_s, desert_s + 20.0))
+    ]
+    yield at_least("17: base over desert under 120 Hz", 20.0, lows_db[0] - lows_db[1], " dB")
+
     for name, label in (("stars", "25: the stars"), ("mix", "25: the mix")):
         sounding = {scene: piece.scene(name, scene) for scene in at_s}
         sounding = {scene: audio for scene, audio in sounding.items() if rms_db(audio) > -60.0}
@@ -295,6 +303,10 @@ def rows(piece: Piece) -> Iterator[Line]:
     trend = np.polyfit(np.log2(frequency_hz[tone]), 20.0 * np.log10(magnitude[tone]), 1)
     over_db = 20.0 * np.log10(magnitude[ozone]) - np.polyval(trend, np.log2(frequency_hz[ozone]))
     yield at_least("31: the ozone over the room's trend", 6.0, float(over_db.mean()), " dB")
+    lingers = piece.audio("room", waking_s + 12.0, waking_s + 17.0)
+    yield at_least(
+        "31: the ozone as it lingers", -80.0, band_level_db(lingers, rate_hz, 8000.0, 14_000.0), " dBFS"
+    )
     tremble_hz, depth = am_spectrum(room, rate_hz, 2.0)
     found = float(tremble_hz[depth.argmax()])
     yield Line("31: it trembles", "6 to 9 Hz", f"{found:.1f} Hz", 6.0 <= found <= 9.0)
@@ -354,18 +366,22 @@ def fallen_out(piece: Piece) -> Iterator[Line]:
     apart, _ = find_peaks(np.diff(level_db), height=3.0, distance=4)
     yield at_least("29: heard apart (3 dB in 1 ms, 4 ms apart)", 300, len(apart))
     seconds = np.arange(0.0, piece.timeline.duration_s, 1.0)
-    wide_hz = [whole.bandwidth_hz(piece.audio("mix", s, s + 1.0), rate_hz, power=2.0) for s in seconds]
-    widest_s = float(seconds[int(np.argmax(wide_hz))])
-    yield Line(
-        "29: widest bandwidth of the mix, by energy",
-        "the shatter",
-        f"{max(wide_hz):.0f} Hz at {widest_s:.0f} s",
-        impact_s - 1.0 <= widest_s <= impact_s + 3.0,
-    )
+    for weight, power in (("energy", 2.0), ("magnitude", 1.0)):
+        wide_hz = np.array(
+            [whole.bandwidth_hz(piece.audio("mix", s, s + 1.0), rate_hz, power=power) for s in seconds]
+        )
+        here = (seconds >= impact_s - 1.0) & (seconds <= impact_s + 3.0)
+        elsewhere_s = float(seconds[~here][int(wide_hz[~here].argmax())])
+        yield at_least(
+            f"29: bandwidth of the mix by {weight}, to the next widest ({elsewhere_s:.0f} s)",
+            1.0,
+            float(wide_hz[here].max() / wide_hz[~here].max()),
+            "x",
+        )
 
     falling = piece.audio("mix", impact_s + 1.0, impact_s + 20.0)
-    pieces = [falling[k * rate_hz : (k + 1) * rate_hz] for k in range(19)]
-    apart_from_0 = [abs(stereo_correlation(second)) for second in pieces if rms_db(second) > -70.0]
+    pieces = [falling[k * rate_hz // 2 : (k + 1) * rate_hz // 2] for k in range(38)]
+    apart_from_0 = [abs(stereo_correlation(half)) for half in pieces if rms_db(half) > -70.0]
     yield at_most("30: correlation of left and right", 0.3, max(apart_from_0))
     dry_db = envelope_db(piece.dry(impact_s + 1.0, impact_s + 10.0), rate_hz, 1.0)
     yield at_most("30: most that the dry stems move in a second", 0.0, float(np.diff(dry_db).max()), " dB")

@@ -180,6 +180,12 @@ def _levelled(audio: F64) -> F32:
     return scaled.astype(np.float32)[None]
 
 
+def _veiled(audio: F64, rate_hz: float) -> F64:
+    """Remembered, noise has no edge: it is 6 dB down at 5.6 kHz, and next to nothing over 11."""
+    veil = np.hanning(round(0.00018 * rate_hz) + 2)[1:-1]
+    return np.convolve(audio, veil / veil.sum(), mode="same")
+
+
 def laughter(rate_hz: float, rng: np.random.Generator) -> F64:
     """Nine seconds of a child's laughter, mono: bouts of voiced bursts, 4 to 6 a second, each lower."""
     out = np.zeros(int(9.0 * rate_hz))
@@ -207,7 +213,8 @@ def laughter(rate_hz: float, rng: np.random.Generator) -> F64:
                 )
                 turned *= turn
                 voice += (level.sum() + 0.02) * harmonic**-0.35 * turned.imag
-            breath = np.diff(rng.standard_normal(length + 1)) * np.exp(-5.0 * t) * 0.28
+            breath = _veiled(np.diff(rng.standard_normal(length + 1)), rate_hz) * 0.5 * np.exp(-5.0 * t)
+            breath *= np.minimum(t / 0.04, 1.0)
             shape = np.sin(np.pi * np.clip(t, 0.0, 1.0) ** 0.7) ** 1.5
             out[begin : begin + length] += (voice * shape + breath * (1.0 - t) ** 2) * 0.9**burst
             at_s += rng.uniform(0.94, 1.06) / pace_hz
@@ -238,9 +245,7 @@ def rain(rate_hz: float, rng: np.random.Generator) -> F64:
             out[begin : begin + length] += 0.5 * near * bubble * np.minimum(t / 0.001, 1.0)
     haze = np.diff(rng.standard_normal(len(out) + 1))
     haze = np.convolve(haze, np.hanning(9) / 4.0, mode="same")
-    # Remembered, it has no edge: 6 dB down at 7.7 kHz, and next to nothing over 15.
-    veil = np.hanning(round(0.00013 * rate_hz) + 2)[1:-1]
-    return np.convolve(out + 0.035 * haze, 1.6 * veil / veil.sum(), mode="same")
+    return 1.6 * _veiled(out + 0.035 * haze, rate_hz)
 
 
 def dare(rate_hz: float, tuning: Tuning) -> F64:

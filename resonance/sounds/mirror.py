@@ -1,8 +1,9 @@
 """A mirror, vast and starless, reflecting your soul: the piece hears its own past, backwards.
 
-A few seconds of every scene so far come back one after the other, the latest first, each backwards, read by
-long grains that overlap so evenly that time alone is turned. As the score turns it over, its spectrum turns
-too: what was dark comes back as a sheen, what was bright as a murmur.
+A few seconds of every scene so far come back one after the other, the latest first, each backwards and the
+quiet ones nearer than they were, read by long grains that overlap so evenly that time alone is turned. As the
+score turns it over, its spectrum turns too: what was dark comes back as a sheen, what was bright as a murmur.
+It is there while its scene is: when the mirror breaks, what it showed is gone.
 
 What it follows: energy hurries from one scene to the next; the score's own field `turned`.
 
@@ -30,6 +31,8 @@ _HOP_S = 0.5  # half a grain: Hann windows add up to one
 _MOST_GRAINS = 40
 _MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
 _READY_S = 1.0
+_LOUD, _MOST_LIFT = 0.06, 3.0  # what was quieter comes back up to 10 dB louder: a mirror has no distance
+_UNTURNED_HZ = 140.0  # by ear: what lies under it would come back as a whistle
 # Squares of the allpasses' coefficients; their two chains are a quarter turn apart from 20 Hz up.
 _REAL = np.array([0.6923878, 0.9360654322959, 0.9882295226860, 0.9987488452737]) ** 2
 _IMAGINARY = np.array([0.4021921162426, 0.8561710882420, 0.9722909545651, 0.9952884791278]) ** 2
@@ -69,6 +72,7 @@ class MirrorRule(Rule):
                 "reflection",
                 duration_s=lasts_s,
                 rule="mirror",
+                sustained=True,
                 detail={"which": self._count, "before": self._first},
             )
             self._count += 1
@@ -120,6 +124,8 @@ class MirrorVoice(Voice):
         self._begin[:n] = hop * np.arange(n)
         self._length[:n] = 2 * hop
         self._position[:n] = frames - 32 - self._begin[:n]
+        loud = math.sqrt(float(np.mean(np.square(heard, dtype=np.float64))))
+        self._level[:] = min(max(_LOUD / max(loud, 1e-9), 1.0), _MOST_LIFT)
         return lasts_s
 
     def render(self, span: Span, out: F32) -> None:
@@ -157,7 +163,7 @@ class MirrorVoice(Voice):
         turn = self._turn[: 2 * span.frames].reshape(2, span.frames)
         turn[:] = x
         flat = np.full((span.steps + 1, 2), math.sqrt(0.5))
-        svf(self._before, np.full((span.steps + 1, 2), 220.0 / span.rate_hz), flat, HIGH, turn, turn)
+        svf(self._before, np.full((span.steps + 1, 2), _UNTURNED_HZ / span.rate_hz), flat, HIGH, turn, turn)
         _sideband(self._chains, span["axis_hz"] / span.rate_hz, self._age + first * GRID_FRAMES, turn)
         svf(self._after, 0.55 * span["axis_hz"][:, None] / span.rate_hz * both, flat, LOW, turn, turn)
         mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, turn)

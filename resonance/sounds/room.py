@@ -33,6 +33,7 @@ _LOW, _BAND = 0, 1
 _THEME = (*theme.CLIMB, theme.OCTAVE)
 _HUM_FADES_S = 0.8
 _OZONE_HZ = 10_600.0  # the middle of 8 to 14 kHz
+_OZONE = 0.02  # what lingers as a scent is heard from the first hundredth of it on: a square, as faders have
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Room(Patch):
     """A quiet room at waking: its tone, ozone, a tremble, a few drops."""
 
     warmth_hz: float = hz(420.0, 60.0, 4000.0, "where the room tone rolls off")
-    ozone: float = part(0.5, "the thin hiss from 8 to 14 kHz")
+    ozone: float = part(0.2, "the thin hiss from 8 to 14 kHz")
     tremble: float = part(0.4, "how deep everything trembles")
     tremble_hz: float = hz(7.4, 6.0, 9.0, "how fast it trembles")
     drops_hz: float = hz(0.2, 0.0, 4.0, "how often a drop falls, on average")
@@ -169,7 +170,7 @@ class RoomVoice(Voice):
         ozone = np.full((span.steps + 1, 2), _OZONE_HZ / span.rate_hz)
         q = np.full((span.steps + 1, 2), 2.0)
         svf(self._ozone_filter, ozone, q, _BAND, noise, noise)
-        ramped(noise, 0.0016 * span["ozone"] * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
+        ramped(noise, _OZONE * span["ozone"] ** 2 * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
 
     def _trembling(self, span: Span, wander: F64) -> F64:
         """Hands that tremble: a rate that wanders by a tenth, deeper under tension."""

@@ -33,6 +33,7 @@ _MODES = 3
 _BOUNCES = 5
 _SPLINTERS = 70
 _DUST = 180  # so many that none is heard: glass that hisses as it falls to powder
+_DUST_HZ = (9500.0, 19_500.0)  # finer than any shard, up to the end of hearing: nothing in the piece is wider
 _APART = 30
 _LOWEST_HZ, _HIGHEST_HZ = 1500.0, 16_000.0
 _CHORD = (0, 2, 4)
@@ -243,13 +244,13 @@ class ShatterVoice(Voice):
         at_s = np.concatenate((np.zeros(3), rng.uniform(0.0, 0.03, pane)))
         attack_s = np.concatenate((np.full(3, 0.02), rng.uniform(0.004, 0.014, pane)))
         phase = np.concatenate((np.zeros(3), rng.random(pane)))
-        dust_hz = 6000.0 * 2.8 ** rng.random(_DUST)
+        dust_hz = _DUST_HZ[0] + (_DUST_HZ[1] - _DUST_HZ[0]) * rng.random(_DUST)
         return (
             np.concatenate((at_s, rng.uniform(0.02, 0.08, _DUST))),
             np.concatenate((hz, dust_hz)),
-            np.concatenate((t60_s, rng.uniform(0.4, 0.9, _DUST))),
+            np.concatenate((t60_s, rng.uniform(1.7, 3.2, _DUST))),
             np.concatenate((attack_s, rng.uniform(0.006, 0.02, _DUST))),
-            blow * np.concatenate((level, np.full(_DUST, 0.062))),
+            blow * np.concatenate((level, np.full(_DUST, 0.039))),
             np.concatenate((pan, rng.uniform(-0.95, 0.95, _DUST))),
             np.concatenate((phase, rng.random(_DUST))),
         )
@@ -262,7 +263,7 @@ class ShatterVoice(Voice):
         # What is small is struck as hard: in equal blows the higher rings are the louder ones.
         bright = (broken.modes_hz / 3000.0) ** 0.9
         air = levels(-0.000_06 * broken.modes_hz * (broken.distance_m[:, None] - 2.0))
-        level = 0.44 * levels(broken.level_db)[:, None] * near[:, None] ** 0.5 * weight * bright * air
+        level = 0.46 * levels(broken.level_db)[:, None] * near[:, None] ** 0.5 * weight * bright * air
         # Each mode a little aside: a shard is a thing with two ends.
         pan = np.clip(broken.pan[:, None] + rng.uniform(-0.12, 0.12, (n, _MODES)), -1.0, 1.0)
         flat = np.ones((1, _MODES))

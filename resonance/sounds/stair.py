@@ -1,7 +1,8 @@
 """A staircase to the sky: tones that rise and rise, and never arrive.
 
 A Shepard-Risset glide: partials an octave apart climb together at one steady pace under a bell that rests,
-each fading in far below and out far above (`generate/stair.py`). Where the climb passes a tone of the tuning
+each fading in far below and out far above (`generate/stair.py`), and each with a fainter one a fifth over it,
+as voices in organum climb. Where the climb passes a tone of the tuning
 it glows, and dims on the way to the next: the treads. Each partial wanders by itself between left and right.
 
 What it follows: energy lifts its level; valence makes the treads clearer. Its pace and its bell stay: the
@@ -26,6 +27,8 @@ from resonance.generate import stair
 from resonance.units import count, db, part, seconds
 
 _MONO_BELOW_HZ = 120.0
+_FIFTH = np.log2(1.5)
+_FIFTH_LEVEL = 0.3  # by ear: it gilds the octaves, and is not told from them
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,13 @@ class StairVoice(Voice):
         self._setting = setting
         self._bottom_hz = setting.tuning.root_hz
         self._centre = 0.5 * self._n - 0.3  # by ear: 720 Hz, where a stair is warm and still clear
-        self._curve = np.empty((MAX_STEPS + 1, self._n + 1))
+        self._curve = np.empty((MAX_STEPS + 1, 2 * self._n + 1))
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("start")
-        self._phase = rng.random(self._n)
+        self._phase = rng.random(2 * self._n)
         self._risen = float(rng.random())
-        self._curve_phase = 100.0 * rng.random(self._n + 1)
+        self._curve_phase = 100.0 * rng.random(2 * self._n + 1)
         return math.inf
 
     def render(self, span: Span, out: F32) -> None:
@@ -64,13 +67,15 @@ class StairVoice(Voice):
         climbed = np.concatenate(([self._risen], span.step_s / span["octave_s"][:-1])).cumsum()
         self._risen = float(climbed[-1])
 
-        place = stair.places(climbed, self._n)
+        octaves = stair.places(climbed, self._n)
+        place = np.concatenate((octaves, (octaves + _FIFTH) % self._n), axis=1)
         frequency_hz = self._bottom_hz * 2.0**place
         tuning = self._setting.tuning
         tread = stair.treads(climbed, tuning.ratios, tuning.period)
         clear = span["treads"] * (0.4 + 0.6 * span.valence)
         loud_db = -6.0 + 9.0 * span.energy + 1.2 * curve[:, -1] - 11.0 * clear * (1.0 - tread)
         level = stair.levels(place, self._n, self._centre, 1.35) * (0.075 * levels(loud_db))[:, None]
+        level[:, self._n :] *= _FIFTH_LEVEL
 
         spread = span["width"][:, None] * np.clip((frequency_hz - _MONO_BELOW_HZ) / 300.0, 0.0, 1.0)
         angle = np.pi / 4.0 * (1.0 + spread * np.clip(1.8 * curve[:, :-1], -1.0, 1.0))

@@ -27,7 +27,7 @@ from resonance.units import count, db, metres, part, seconds
 
 # Below 300 Hz the root and its octave stand alone, a critical band apart; the chord begins two octaves up.
 _RATIO = np.array([1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0])
-_LEVEL = 0.033 * 10.0 ** (np.array([0.0, -13.0, -10.5, -20.5, -12.5, -40.0, -24.0, -50.0]) / 20.0)
+_LEVEL = 0.033 * 10.0 ** (np.array([0.0, -13.0, -10.5, -22.0, -12.5, -40.0, -22.0, -50.0]) / 20.0)
 """By ear and by roughness: the third is soft between its neighbours, and sounds again an octave up."""
 _ENTERS = np.array([0.0, 0.35, 0.7, 1.15, 1.6, 2.0, 2.0, 2.0]) / 2.0
 _CHORD = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])

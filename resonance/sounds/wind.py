@@ -1,8 +1,8 @@
 """The wind becomes blades: a howl in narrow bands, cut by fast sharp gates that sweep past.
 
-The howl is noise through sharp resonances that wander and lean from side to side. A blade is the same noise
-behind a gate: it opens within a few milliseconds, crosses from one ear to the other, falls in pitch as it
-passes, and is shut.
+The howl is noise through sharp resonances that wander and lean from side to side. A blade is the same noise,
+ringing already, behind a gate: it opens within a few milliseconds, crosses from one ear to the other, falls
+in pitch as it passes, and is shut.
 
 What it follows: energy is the wind's force and how many blades come; tension sharpens them: narrower, faster;
 below a tension of 0.3 there are none.
@@ -33,6 +33,7 @@ _HOWL_LEVEL = np.array([1.0, 0.9, 0.7, 0.45, 0.22])
 _EDGE = np.array([1.0, 1.53, 2.31])  # a blade's edge rings above it: a plate's ratios, no chord
 _EDGE_LEVEL = np.array([1.0, 0.42, 0.16])
 _SHUT_S = 0.012
+_RINGS_S = 0.05  # in which the narrowest and lowest blade comes to 98 % of its level
 _PASSES = 0.022  # half of what a blade falls by as it passes: Doppler's at 7.5 m/s
 
 
@@ -104,6 +105,7 @@ class WindVoice(Voice):
         lanes = len(_EDGE) if self._blade else len(_HOWL_HZ)
         self._narrow, self._narrower = np.zeros((2, lanes)), np.zeros((2, lanes))
         if self._blade:
+            self._ring(self._blade)
             return event.duration_s + 0.05
         rng = self._setting.stream("gusts")
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
@@ -132,6 +134,22 @@ class WindVoice(Voice):
         loud_db = -22.0 + 15.0 * span.energy[:, None] + 10.0 * gust + 13.0 * swell + 5.0 * unrest
         level = span["howl"][:, None] * _HOWL_LEVEL * levels(loud_db)
         self._bands(span, self._key, span.start, centre, q, level, 0.8 * side, out)
+
+    def _ring(self, blade: Event) -> None:
+        """Lets the bands ring before the gate opens: what is narrow answers too slowly to cut."""
+        steps = math.ceil(_RINGS_S * self._rate_hz / GRID_FRAMES)
+        noise = self._noise[: len(_EDGE) * steps * GRID_FRAMES].reshape(len(_EDGE), -1)
+        centre = np.minimum((blade.pitch_hz or 900.0) * (1.0 + _PASSES) / self._rate_hz * _EDGE, 0.45)
+        # Noise that it does not hear again: what a gate lets through begins at frame 0.
+        white(blade.key, 1 << 40, noise)
+        self._narrowed(
+            np.tile(centre, (steps + 1, 1)), np.full((steps + 1, 3), float(blade.detail["q"])), noise
+        )
+
+    def _narrowed(self, centre: F64, q: F64, noise: F32) -> None:
+        """Noise through two resonances in a row, in place: each has sqrt(sqrt 2 - 1) = 0.64 of the q."""
+        svf(self._narrow, centre, 0.644 * q, BAND, noise, noise)
+        svf(self._narrower, centre, 0.644 * q, BAND, noise, noise)
 
     def _cut(self, blade: Event, span: Span, out: F32) -> None:
         age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
@@ -163,9 +181,7 @@ class WindVoice(Voice):
         lanes = centre.shape[1]
         noise = self._noise[: lanes * span.frames].reshape(lanes, span.frames)
         white(key, start, noise)
-        # Two in a row are narrower than one: each has sqrt(sqrt 2 - 1) = 0.64 of the q asked for.
-        svf(self._narrow, centre, 0.644 * q, BAND, noise, noise)
-        svf(self._narrower, centre, 0.644 * q, BAND, noise, noise)
+        self._narrowed(centre, q, noise)
         # The narrower a band the less noise passes it: this makes all as loud.
         level = level * 0.25 * np.sqrt(0.5 * q / centre)
         angle = np.pi / 4.0 * (1.0 + side)

@@ -5,7 +5,7 @@ import pytest
 from listening import listen
 from scipy.signal import correlate, oaconvolve
 
-from resonance.analysis.measures import band_level_db
+from resonance.analysis.measures import band_level_db, envelope_db
 
 RATE_HZ = 48_000
 SCORE = """format = 1
@@ -49,6 +49,18 @@ def test_then_what_was_dark_is_bright(seed: int) -> None:
     ]
     assert dark_to_bright[0] > 20.0
     assert dark_to_bright[1] < -20.0
+
+
+@SEEDS
+def test_it_reflects_from_the_first_and_no_longer_than_it_is_there(seed: int) -> None:
+    """It comes with its scene's crossfade, and is gone when the next scene has come."""
+    text = SCORE.replace('name = "mirror"\n', 'name = "mirror"\ncrossfade = 4\n')
+    after = '[[scene]]\nname = "after"\nlength = 4\ncrossfade = 0.05\nsounds = ["drone"]\n'
+    stem = listen(text + after, seed).stems["mirror"]
+    level_db = envelope_db(stem, RATE_HZ, 1.0)
+    assert level_db[20] > level_db[24:30].max() - 15.0
+    assert level_db[35] > -60.0
+    assert not stem[round(36.1 * RATE_HZ) :].any()
 
 
 @SEEDS
