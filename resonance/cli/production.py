@@ -373,6 +373,7 @@ class _Files:
             resume=job.resume and not again,
             part=job.part(path, "levelled" if again else "") if path is not None else None,
             dither_seed=self._engine.seed,
+            frames=self._window.last - self._window.first if path is None else None,
         )
 
     def _aside(self, path: Path | None) -> Aside:
@@ -381,9 +382,10 @@ class _Files:
 
     def _told(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """The same blocks, and how far they are is told."""
+        begins = 0 if self._engine.turn is None else self._engine.turn.first
         for block in blocks:
-            done_s = min(block.start, self._window.last) / self._rate_hz
-            self._tell(done_s, self._engine.timeline.scene_at(done_s).name)
+            done_s = max(0, min(block.start, self._window.last) - begins) / self._rate_hz
+            self._tell(done_s, self._engine.timeline.scene_at(begins / self._rate_hz + done_s).name)
             yield block
 
     def _beside(self, block: Block, log: Sequence[Events | Notes], stems: Mapping[str, Writer]) -> None:

@@ -114,8 +114,9 @@ class Writer:
         with Writer("dream.wav", 48000, tags={"title": "dream", "seed": 7}) as writer:
             writer.write(block)                # float32 (frames, channels), as often as there is one
 
-    `path` may also be a binary stream, such as `sys.stdout.buffer`: it gets a WAV of unknown length, without
-    tags and markers, and stays open. `markers` are (frame, label), `loop` is (first frame, frame after the
+    `path` may also be a binary stream, such as `sys.stdout.buffer`: it gets a WAV, and stays open. Where it
+    is known beforehand how many `frames` there will be, it is a WAV like any other; else it says no length,
+    and has no tags and markers. `markers` are (frame, label), `loop` is (first frame, frame after the
     last). WAV files hold all of that, and it may be changed until `close`; MP3 files have markers as
     chapters, other formats only the tags. `subtype` None means
     the format's default; lossy formats have none to choose and ignore it. `riff_bytes` is where a WAV
@@ -147,6 +148,7 @@ class Writer:
         part: Path | None = None,
         dither_seed: int = 0,
         riff_bytes: int = wav.RIFF_BYTES,
+        frames: int | None = None,
     ) -> None:
         self.tags = dict(tags or {})
         self.markers = list(markers)
@@ -169,8 +171,12 @@ class Writer:
         self._encoder: Encoder
         if self.path is None or self.part is None:
             assert not isinstance(path, (str, os.PathLike))
+            if frames is not None:
+                options["known"] = frames, len(self._chunks())
+            self._chunked = frames is not None
             self._encoder = wav.WavStream(path, self._rate_hz, channels, subtype, grows=False, **options)
             return
+        self._chunked = True
         _refuse_existing(self.path, force)
         _make_folder(self.path.parent)
         self._resumed = resume and ending == "wav" and self.part.exists() and self.part.stat().st_size > 0
@@ -222,18 +228,21 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        chunks = (
-            wav.marker_chunks(self.markers)
-            + wav.loop_chunk(self.loop, self._rate_hz)
-            + wav.info_chunk(_info(self.tags))
-        )
         with self._disk_errors():
-            self._encoder.finish(chunks)
+            self._encoder.finish(self._chunks() if self._chunked else b"")
             if self._owned is not None:
                 self._owned.close()
             if self.path is not None and self.part is not None:
                 _refuse_existing(self.path, self._force)
                 os.replace(self.part, self.path)
+
+    def _chunks(self) -> bytes:
+        """What a WAV has after its sound."""
+        return (
+            wav.marker_chunks(self.markers)
+            + wav.loop_chunk(self.loop, self._rate_hz)
+            + wav.info_chunk(_info(self.tags))
+        )
 
     def abort(self) -> None:
         """Ends the `.part` where it is, without tags and markers; removes it where nothing was written."""

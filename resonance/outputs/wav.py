@@ -84,7 +84,8 @@ class WavStream:
 
     A stream that `grows` is a file of its own, open for writing at its start: its header is kept up to
     date, never more than a second of sound or time behind what was written. One that does not (a pipe)
-    begins with a header whose sizes say "to the end". Blocks are float32 (frames, channels).
+    begins with a header that says how long it will be where that is `known`, in frames and in bytes of chunks
+    after them, and else "to the end". Blocks are float32 (frames, channels).
 
     One that is `resumed` is such a file as it was left: what it holds is not written again but compared, and
     from its end on it grows. Raises OtherSound where it is no such file, or holds other samples.
@@ -101,6 +102,7 @@ class WavStream:
         resumed: bool = False,
         dither_seed: int = 0,
         riff_bytes: int = RIFF_BYTES,
+        known: tuple[int, int] | None = None,
     ) -> None:
         self.frames = 0
         self._stream = stream
@@ -114,8 +116,10 @@ class WavStream:
         self._told_frames = 0
         self._told_at = time.monotonic()
         self._kept_frames = self._kept() if resumed else 0
-        if not resumed:
-            stream.write(self._header(0) if grows else self._open_header())
+        if not grows:
+            stream.write(self._open_header() if known is None else self._header(known[1], known[0]))
+        elif not resumed:
+            stream.write(self._header(0))
 
     @property
     def clipped(self) -> int:
@@ -142,11 +146,12 @@ class WavStream:
             self._stream.write(b"\0" * (self._data_bytes % 2) + chunks)
             self._tell_sizes(len(chunks))
         else:
+            self._stream.write(b"\0" * (self._data_bytes % 2) + chunks)
             self._stream.flush()
 
     def leave(self) -> None:
         """Ends the file where it is; what it held before, and has not been reached again, stays in it."""
-        if self.frames >= self._kept_frames:
+        if self._grows and self.frames >= self._kept_frames:
             self.finish()
 
     @property
@@ -187,14 +192,16 @@ class WavStream:
         self._stream.seek(0, 2)
         self._told_frames, self._told_at = self.frames, time.monotonic()
 
-    def _header(self, chunks_bytes: int) -> bytes:
-        """The file's first bytes, always of one length, for what has been written so far."""
+    def _header(self, chunks_bytes: int, frames: int | None = None) -> bytes:
+        """The file's first bytes, always of one length, for so many frames or what was written so far."""
+        frames = self.frames if frames is None else frames
+        data_bytes = frames * self._frame_bytes
         length = 12 + 36 + len(self._format_chunks(0)) + 8
-        riff_bytes = length - 8 + self._data_bytes + self._data_bytes % 2 + chunks_bytes
+        riff_bytes = length - 8 + data_bytes + data_bytes % 2 + chunks_bytes
         if riff_bytes <= self._riff_bytes:
             start = b"RIFF" + struct.pack("<I", riff_bytes) + b"WAVE" + chunk(b"JUNK", bytes(28))
-            return start + self._format_chunks(self.frames) + b"data" + struct.pack("<I", self._data_bytes)
-        sizes = chunk(b"ds64", struct.pack("<QQQI", riff_bytes, self._data_bytes, self.frames, 0))
+            return start + self._format_chunks(frames) + b"data" + struct.pack("<I", data_bytes)
+        sizes = chunk(b"ds64", struct.pack("<QQQI", riff_bytes, data_bytes, frames, 0))
         start = b"RF64" + struct.pack("<I", UNKNOWN) + b"WAVE" + sizes
         return start + self._format_chunks(UNKNOWN) + b"data" + struct.pack("<I", UNKNOWN)
 
