@@ -190,15 +190,19 @@ def page(jobs: Sequence[Job], engines: Sequence[ModuleType], rounds: int) -> str
     tables = [_table(name, [job for job in jobs if job.name == name]) for name in names]
     return f"""# resonance beside other engines
 
-Made by `python benchmarks/peers.py --write docs/peers.md` on {today}, medians of {rounds} rounds: CPU
+Made by `python benchmarks/peers.py --write docs/peers.md` on {today}, {rounds} round(s), medians: CPU
 milliseconds, user and system, per second of 48 kHz stereo, start-up subtracted, the engines in turns.
-{_machine()}. {versions}.
+{_machine()}.
+{versions}.
 
 What the workloads are, how each engine is asked for them and how to install it: see
 [benchmarks](../benchmarks/README.md).
 Ratios travel better than times; where the machine is busy, times grow for all.
 
 {_verdicts(jobs)}
+Where the most is missed, `python benchmarks/floor.py` says how far the loop itself can go: the same in C++ on
+the same machine ([figures](performance.md#beside-c)).
+
 ¹ not held against resonance: it does not do the same work, by its quality or by what is found in it.
 
 {chr(10).join(tables)}"""

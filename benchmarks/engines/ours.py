@@ -51,11 +51,12 @@ def command(
 
 
 class Turning:
-    """Sines of slow controls at a span's steps: (STEPS + 1, n), without a sine for each."""
+    """Sines of slow controls at a span's steps, times `depth`: (STEPS + 1, n), without a sine for each."""
 
-    def __init__(self, lfo: work.Lfo) -> None:
+    def __init__(self, lfo: work.Lfo, depth: float = 1.0) -> None:
         steps = 2.0 * np.pi * lfo.rate_hz * np.arange(STEPS + 1)[:, None] * work.STEP_FRAMES / work.RATE_HZ
-        self._sine, self._cosine = np.sin(steps).astype(np.float32), np.cos(steps).astype(np.float32)
+        self._sine = (depth * np.sin(steps)).astype(np.float32)
+        self._cosine = (depth * np.cos(steps)).astype(np.float32)
         self._lfo = lfo
 
     def at(self, start: int) -> np.ndarray:
@@ -88,14 +89,17 @@ def saws(asked: work.Saws) -> Render:
 def partials(asked: work.Partials) -> Render:
     from resonance.dsp.partials import sines
 
-    phase, turning = np.zeros(len(asked.hz)), Turning(asked.lfo)
-    cycles = np.repeat(asked.hz[None] / work.RATE_HZ, STEPS + 1, axis=0)
-    even = (np.arange(len(asked.hz)) % 2 == 0).astype(np.float32) * np.float32(asked.level)
-    odd = np.float32(asked.level) - even
+    phase, cycles = np.zeros(len(asked.hz)), np.repeat(asked.hz[None] / work.RATE_HZ, STEPS + 1, axis=0)
+    sides = [np.zeros(cycles.shape, np.float32) for _ in range(2)]
+    turning = [
+        Turning(work.Lfo(asked.lfo.rate_hz[side::2], asked.lfo.phase[side::2]), 0.4 * asked.level)
+        for side in range(2)
+    ]
 
     def render(out: np.ndarray, start: int) -> None:
-        levels = np.float32(0.6) + np.float32(0.4) * turning.at(start)
-        sines(phase, cycles, levels * even, levels * odd, out)
+        for side in range(2):
+            np.add(turning[side].at(start), np.float32(0.6 * asked.level), out=sides[side][:, side::2])
+        sines(phase, cycles, *sides, out)
 
     return render
 
