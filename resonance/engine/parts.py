@@ -1,8 +1,9 @@
 """Parts: each sound of the score with its rule, its pool of voices and its strip of the desk.
 
 A pool is fixed: voices are built once. When all are busy the oldest note gives way, faded within five
-milliseconds while the new one already sounds on a spare. A voice that turns NaN or runs away is muted
-alone, and said. A part that the score does not want, and that no longer rings, costs next to nothing.
+milliseconds while the new one already sounds on a spare. A voice that turns NaN, runs away or raises an error
+is muted alone, and said; so is a rule that raises one. A part that the score does not want, and that no longer
+rings, costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import heapq
 import io
 import math
 import pickle
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +38,8 @@ ENDING_STEPS = 16  # 21 ms: the end of a voice that had said when it would end
 NEAR_M = 4.0
 """The distance at which a sound is as loud, clear and dry as its patch says."""
 _CLEAR_AIR_HZ = 20_000.0
+_FAULTS = (Exception, SystemExit)
+"""What code of a sound's own may raise without ending the piece; Ctrl-C is none of them."""
 _STRIP = ("gain_db", "send_db", "distance_m")
 _HALF_AIR_M = 120.0  # by ear: at 120 m the top octave is gone, at a kilometre all above 2.1 kHz
 
@@ -143,6 +148,7 @@ class Part:
         self._fields = {name: f"{sound.name}.{name}" for name in curves}
         self._own: tuple[Span, Span] | None = None
         self._rule = (sound.rule or Sustain)(patch, setting)
+        self._rule_failed = False
         self._voices = sound.voice.voices if sound.rule else 1
         spares = SPARES if sound.rule else 0
         self._free = [Slot(sound.voice(patch, setting)) for _ in range(self._voices + spares)]
@@ -190,7 +196,7 @@ class Part:
         for begin, end in self._wanted:
             if begin < first + span.steps and end > first:
                 asked = self.span(span, heard).cut(max(begin - first, 0), min(end - first, span.steps))
-                for event in sorted(self._rule.events(asked), key=lambda event: event.frame):
+                for event in self._asked(asked):
                     self.put(event)
         began = []
         while self._pending and self._pending[0][0] < span.start + span.frames:
@@ -206,6 +212,22 @@ class Part:
             began.append(event)
         self.began = began
         return began
+
+    def _asked(self, span: Span) -> Sequence[Event]:
+        """What the rule decides in a span, in order; one that fails is not asked again."""
+        if self._rule_failed:
+            return ()
+        events: list[Event] = []
+        try:
+            events.extend(self._rule.events(span))
+        except _FAULTS as fault:
+            self._rule_failed = True
+            self._mute(f"its rule {_told(fault)}", span)
+        return sorted(events, key=lambda event: event.frame)
+
+    def _mute(self, what: str, span: Span) -> None:
+        at_s = span.start / span.rate_hz
+        self._tell(f"{self.name}: {what} at {at_s:.1f} s and was muted; the piece goes on")
 
     def release(self, played: Collection[int], velocity: float = 0.5) -> None:
         """Lets go of a player's notes by their numbers in the order of playing."""
@@ -336,7 +358,13 @@ class Part:
         slot.level = float(level_from_db(event.level_db) * near * asked)
         slot.send = near**-0.5
         slot.hand = event.detail.get("hand")
-        slot.end = step + self._steps(slot.voice.start(event, self._felt(slot, span.cut(place, span.steps))))
+        try:
+            lasts_s = slot.voice.start(event, self._felt(slot, span.cut(place, span.steps)))
+        except _FAULTS as fault:
+            self._mute(f"a voice {_told(fault)}", span)
+            self._free.append(slot)
+            return
+        slot.end = step + self._steps(lasts_s)
         slot.fade_steps = ENDING_STEPS
         slot.done = step
         slot.carry.fill(0.0)
@@ -361,18 +389,20 @@ class Part:
             first = max(slot.done - start, 0)
             last = int(min(until, slot.end - start))
             slot.done = start + last
-            if last > first and not self._add(slot, span.cut(first, last), strip, first):
-                at_s = span.start / span.rate_hz
-                self._tell(f"{self.name}: a voice ran away at {at_s:.1f} s and was muted; the piece goes on")
+            if last > first and (fault := self._add(slot, span.cut(first, last), strip, first)):
+                self._mute(f"a voice {fault}", span)
                 slot.end = start + last
             if slot.end <= start + until:
                 self._busy.remove(slot)
                 self._free.append(slot)
 
-    def _add(self, slot: Slot, span: Span, strip: Strip, first: int) -> bool:
-        """Adds a voice from step `first` of the strip's span on; False where it ran away."""
+    def _add(self, slot: Slot, span: Span, strip: Strip, first: int) -> str:
+        """Adds a voice from step `first` of the strip's span on; says what it did wrong, if anything."""
         out = self._scratch.silent(span.frames)
-        slot.voice.render(self._felt(slot, span), out)
+        try:
+            slot.voice.render(self._felt(slot, span), out)
+        except _FAULTS as fault:
+            return _told(fault)
         borders = slice(first, first + span.steps + 1)
         gain = strip.gain[borders]
         if slot.event.sustained:
@@ -385,7 +415,13 @@ class Part:
             gain = gain * np.clip(left / slot.fade_steps, 0.0, 1.0)
         own, send = (slot.level, slot.send), strip.send[borders]
         peak: float = mix(out, slot.carry, slot.lag, own, gain, send, first, self.dry, self.wet)
-        return peak <= LIMIT
+        return "" if peak <= LIMIT else "ran away"
+
+
+def _told(fault: BaseException) -> str:
+    """What was raised, and the line of code that raised it."""
+    at = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"failed ({type(fault).__name__}: {fault}; {Path(at.filename).name}:{at.lineno})"
 
 
 class _Packer(pickle.Pickler):

@@ -1,6 +1,7 @@
 """The engine's promises: the same samples however it is asked, stems that add up, and safety."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,42 @@ def test_a_voice_that_goes_wrong_is_muted_alone_and_named(wrong: str, tmp_path: 
     assert stem[0, 100_000] == pytest.approx(0.1), "the other voice sounds on"
 
 
-MANY = 'yield from (Event(2000 * k, "n", rule="r") for k in range(40))'
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        ("out += WRONG", "raise ZeroDivisionError('no such thing')"),
+        ("out += WRONG", "raise SystemExit(7)"),
+        ("return 3.0", "return 3.0 if not self.bad else 3.0 / 0"),
+        ("out += WRONG", "out += np.zeros((3, 5))"),
+    ],
+)
+def test_a_voice_that_raises_is_muted_alone_and_named(where: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY.replace(where, line).replace("WRONG", "0.0"))
+    (tmp_path / "score.toml").write_text(
+        alone("faulty", seconds=4).replace("[[scene]]", 'sounds = ["faulty.py"]\n[[scene]]', 1)
+    )
+    engine = Engine(load(tmp_path / "score.toml", allow_code=True), stems=True)
+    stem = np.concatenate([block.stems["faulty"].copy() for block in engine.blocks()], axis=1)
+    assert len(engine.messages) == 1
+    told = r"faulty: a voice failed \(\w+: .*; faulty.py:\d+\) at \d\.\d s and was muted; the piece goes on"
+    assert re.fullmatch(told, engine.messages[0])
+    assert stem[0, 100_000] == pytest.approx(0.1), "the other voice sounds on"
+
+
+def test_a_rule_that_raises_is_asked_no_more_and_named(tmp_path: Path) -> None:
+    rule = 'yield Event(0, "good", rule="good")'
+    assert rule in FAULTY
+    (tmp_path / "faulty.py").write_text(
+        FAULTY.replace("WRONG", "0.0").replace(rule, f"{rule}\n        raise RuntimeError('out of ideas')")
+    )
+    (tmp_path / "score.toml").write_text(
+        alone("faulty", seconds=4).replace("[[scene]]", 'sounds = ["faulty.py"]\n[[scene]]', 1)
+    )
+    engine = Engine(load(tmp_path / "score.toml", allow_code=True))
+    for _ in engine.blocks():
+        pass
+    assert engine.frame >= engine.frames, "the piece goes on"
+    assert [message.partition(" (")[0] for message in engine.messages] == ["faulty: its rule failed"]
 
 
 def test_stealing_a_voice_makes_no_click(tmp_path: Path) -> None:
