@@ -2,8 +2,8 @@
 
 A pool is fixed: voices are built once. When all are busy the oldest note gives way, faded within five
 milliseconds while the new one already sounds on a spare. A voice that turns NaN, runs away or raises an error
-is muted alone, and said; so is a rule that raises one. A part that the score does not want, and that no longer
-rings, costs next to nothing.
+is muted alone, and said; so is a rule that raises one. A part that the score does not want, and that no
+longer rings, costs next to nothing.
 """
 
 from __future__ import annotations
