@@ -210,4 +210,5 @@ def glides(begin: F64, end: F64, since: I64, steps: int, out: F64) -> None:
     for i in range(out.shape[0]):
         for k in range(out.shape[1]):
             share = min(max((since[i] + k) / steps, 0.0), 1.0)
-            out[i, k] = begin[i] + (end[i] - begin[i]) * share
+            # There it is exactly there, as it is when nothing is computed any more.
+            out[i, k] = end[i] if share == 1.0 else begin[i] + (end[i] - begin[i]) * share

@@ -291,9 +291,10 @@ class CrystalsVoice(Voice):
         return bent_modes(*modes, touch.bend_cents[:-1], tilt, self._rate_hz)
 
     def _drawn(self, stroke: F64, span: Span, excitation: F32) -> None:
-        """A bow, or a hand that presses: the lowest modes are fed at their own pitch."""
-        if stroke.max() == 0.0:
-            return
+        """A bow, or a hand that presses: the lowest modes are fed at their own pitch.
+
+        Their phases go on while nothing presses: for how long nothing does hangs on where spans end.
+        """
         level = np.multiply.outer(stroke.astype(np.float32), self._bow_level)
         bend = np.ones(len(stroke)) if span.touch is None else ratios(span.touch.bend_cents)
         both = self._bow[: 2 * span.frames].reshape(2, span.frames)

@@ -67,6 +67,19 @@ def test_every_note_comes_as_late_as_any_other_to_the_sample(at: int) -> None:
     assert performance.delay_frames < 0.01 * performance.rate
 
 
+@pytest.mark.parametrize("sound", ["crystals", "lullaby", "tree", "moonlight", "symphony", "heartbeat"])
+def test_a_finger_that_presses_lets_up_and_presses_again_is_heard_the_same(sound: str) -> None:
+    fields = "touch_hz = 0, theme_hz = 0" if sound == "crystals" else ""
+    wanted, cut = (Performance(score_of(alone(sound, fields=fields)), seed=1) for _ in range(2))
+    for performance in (wanted, cut):
+        performance.do(NoteOn(60, 0.8, sound), 1_000)
+        for k in range(12):
+            pressed = 0.8 if k % 3 == 0 else 0.0
+            performance.do(Express(None, 0, bend_cents=7.3 * k, pressure=pressed), 4_000 + 3_001 * k)
+    whole = wanted.render(60_000)
+    assert np.array_equal(np.concatenate([cut.render(250) for _ in range(240)]), whole)
+
+
 def test_hands_that_move_all_the_time_do_not_cut_what_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single steps cost several times as much as spans, and a finger that bends sends a message in each."""
     spans = []
