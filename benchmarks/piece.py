@@ -380,8 +380,8 @@ def fallen_out(piece: Piece) -> Iterator[Line]:
         )
 
     falling = piece.audio("mix", impact_s + 1.0, impact_s + 20.0)
-    pieces = [falling[k * rate_hz // 2 : (k + 1) * rate_hz // 2] for k in range(38)]
-    apart_from_0 = [abs(stereo_correlation(half)) for half in pieces if rms_db(half) > -70.0]
+    pieces = [falling[k * rate_hz : (k + 1) * rate_hz] for k in range(19)]
+    apart_from_0 = [abs(stereo_correlation(second)) for second in pieces if rms_db(second) > -70.0]
     yield at_most("30: correlation of left and right", 0.3, max(apart_from_0))
     dry_db = envelope_db(piece.dry(impact_s + 1.0, impact_s + 10.0), rate_hz, 1.0)
     yield at_most("30: most that the dry stems move in a second", 0.0, float(np.diff(dry_db).max()), " dB")
