@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -19,6 +19,27 @@ _MOST_OVER_DB = 12.0
 """How much a limiter is asked to take away at most: past this nothing gets louder, only flatter."""
 _UNTOUCHED_DBTP = -2.0
 """What peaks below this reaches the ceiling nowhere, whatever a meter may miss."""
+
+
+def levelled(
+    aside: Aside,
+    rate_hz: int,
+    wanted_lufs: float | None,
+    tell: Callable[[str], None],
+    *,
+    loops: bool = False,
+    begins: bool = False,
+) -> Iterator[F32]:
+    """The mix that was laid aside, under the ceiling and at a loudness; where it has none, why is told."""
+    levelling = Levelling(aside, rate_hz, loops=loops, begins=begins)
+    gain_db = 0.0
+    if wanted_lufs is not None:
+        gain_db, reached = levelling.gain_db(wanted_lufs)
+        if not np.isfinite(reached):
+            tell("it is silent: no gain brings it to a loudness")
+        elif abs(reached - wanted_lufs) > 0.1:
+            tell(f"{wanted_lufs:g} LUFS cannot be reached under -1 dBTP: it is {reached:.1f} LUFS")
+    yield from levelling.blocks(gain_db)
 
 
 class Levelling:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from resonance.analysis.loudness import Meter
-from resonance.cli.levelling import Levelling
+from resonance.cli.levelling import levelled
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
@@ -138,19 +138,16 @@ _SILENCE = 1e-6
 
 
 class Events:
-    """A line of JSON for every event, in the order of their times, counted from the file's beginning.
+    """A line of JSON for every event, in the order of their times, in seconds of the file.
 
     Like all files it has its own name only when it is finished.
     """
 
-    def __init__(self, path: Path, part: Path, window: Window, engine: Engine) -> None:
+    def __init__(self, path: Path, part: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._part = part
         self._file: TextIO = part.open("w", encoding="utf-8")
-        self._window = window
-        self._rate_hz = engine.rate
-        self._turn = engine.turn
 
     def __enter__(self) -> Events:
         return self
@@ -160,21 +157,21 @@ class Events:
         if kind is None:
             self._part.replace(self._path)
 
-    def write(self, event: Event) -> None:
-        belongs = self._turn is None or self._turn.has(event)
-        if belongs and self._window.first <= event.frame < self._window.last:
-            line = event_line(event, (event.frame - self._window.first) / self._rate_hz)
-            self._file.write(json.dumps(line) + "\n")
+    def write(self, event: Event, time_s: float) -> None:
+        self._file.write(json.dumps(event_line(event, time_s)) + "\n")
 
 
 class Notes:
-    """The notes and hits as a MIDI file, its scenes as markers, counted from the file's beginning."""
+    """The notes and hits as a MIDI file, its scenes as markers: (time, name), known by the end."""
 
-    def __init__(self, path: Path, part: Path, window: Window, engine: Engine) -> None:
+    def __init__(
+        self, path: Path, part: Path, scenes: Sequence[tuple[float, str]], seconds: float, title: str
+    ) -> None:
         self._path = path
         self._part = part
-        self._window = window
-        self._engine = engine
+        self._scenes = scenes
+        self._seconds = seconds
+        self._title = title
         self._notes: list[notes.Note] = []
 
     def __enter__(self) -> Notes:
@@ -182,18 +179,13 @@ class Notes:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            seconds = (self._window.last - self._window.first) / self._engine.rate
-            scenes = [(each["start"], str(each["name"])) for each in _scenes(self._engine, self._window)]
-            notes.write(self._part, self._notes, scenes, seconds, self._engine.score.title)
+            notes.write(self._part, self._notes, self._scenes, self._seconds, self._title)
             self._part.replace(self._path)
 
-    def write(self, event: Event) -> None:
-        turn = self._engine.turn
-        belongs = turn is None or turn.has(event)
-        if belongs and self._window.first <= event.frame < self._window.last:
-            note = notes.note_of(event, (event.frame - self._window.first) / self._engine.rate)
-            if note is not None:
-                self._notes.append(note)
+    def write(self, event: Event, time_s: float) -> None:
+        note = notes.note_of(event, time_s)
+        if note is not None:
+            self._notes.append(note)
 
 
 def event_line(event: Event, time_s: float) -> dict[str, Any]:
@@ -310,9 +302,12 @@ class _Files:
             log: list[Events | Notes] = []
             if job.events is not None:
                 part = job.part(job.events)
-                log.append(stack.enter_context(Events(job.events, part, window, self._engine)))
+                log.append(stack.enter_context(Events(job.events, part)))
             if job.midi is not None:
-                log.append(stack.enter_context(Notes(job.midi, job.part(job.midi), window, self._engine)))
+                scenes = [(each["start"], str(each["name"])) for each in _scenes(self._engine, window)]
+                seconds = (window.last - window.first) / self._engine.rate
+                told = Notes(job.midi, job.part(job.midi), scenes, seconds, job.score.title)
+                log.append(stack.enter_context(told))
             meter = Meter(self._rate_hz)
             if not two_passes:
                 latency = self._engine.latency_frames
@@ -332,20 +327,11 @@ class _Files:
             for name, stem in stems.items() if job.loops else ():
                 for audio in asides[name].blocks():
                     stem.write(audio)
-            levelling = Levelling(
-                asides[""], self._rate_hz, loops=job.loops, begins=window.first == 0 and not job.loops
-            )
-            gain_db = 0.0
+            begins = window.first == 0 and not job.loops
             if job.lufs is not None:
                 self._tell(window.last / self._rate_hz, "levelling")
-                gain_db, reached = levelling.gain_db(job.lufs)
-                if abs(reached - job.lufs) > 0.1:
-                    self._engine.messages.append(
-                        f"{job.lufs:g} LUFS cannot be reached under -1 dBTP: it is {reached:.1f} LUFS"
-                        if np.isfinite(reached)
-                        else "it is silent: no gain brings it to a loudness"
-                    )
-            for audio in levelling.blocks(gain_db):
+            tell = self._engine.messages.append
+            for audio in levelled(asides[""], self._rate_hz, job.lufs, tell, loops=job.loops, begins=begins):
                 mix.write(audio)
                 meter.add(audio)
         for aside in asides.values():
@@ -391,9 +377,11 @@ class _Files:
     def _beside(self, block: Block, log: Sequence[Events | Notes], stems: Mapping[str, Writer]) -> None:
         for name, stem in stems.items():
             stem.write(self._window.of(block.start, _stem(block, name)))
-        for one in log:
-            for event in block.events:
-                one.write(event)
+        turn, window = self._engine.turn, self._window
+        for event in block.events:
+            if (turn is None or turn.has(event)) and window.first <= event.frame < window.last:
+                for one in log:
+                    one.write(event, (event.frame - window.first) / self._engine.rate)
 
     def _lay_aside(
         self,

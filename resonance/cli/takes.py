@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from resonance.analysis.loudness import Meter
 from resonance.analysis.recording import open_audio
 from resonance.cli import CallError, Failure
+from resonance.cli.levelling import levelled
+from resonance.cli.production import Events, Notes
 from resonance.cli.progress import Progress, rendering
 from resonance.cli.render import is_piped, refuse_existing
 from resonance.contract import Event
@@ -25,14 +28,14 @@ from resonance.dsp import F32
 from resonance.engine.commands import Command
 from resonance.engine.performance import Performance
 from resonance.engine.takes import Take, TakeError, read
-from resonance.outputs.file import Writer
-from resonance.outputs.notes import Note, note_of, write
+from resonance.outputs.aside import Aside
+from resonance.outputs.file import Writer, part_of
 from resonance.outputs.quantise import Quantiser
 
 # What a take says itself.
 _ITS_OWN = (
     *("seed", "seeds", "duration", "only", "without", "lock", "hit", "loop"),
-    *("stems", "events", "lufs", "resume", "midi"),
+    *("stems", "resume", "midi"),
 )
 _BITS = {"PCM_16": 16, "PCM_24": 24}
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -58,8 +61,8 @@ def render(arguments: argparse.Namespace) -> int:
         raise CallError(f"{take.name} was played at {rate:g} Hz: give --rate for a file")
     output = Path(arguments.output or Path("renders") / f"{Path(take.name).stem}.wav")
     piped = is_piped(arguments)
-    midi = Path(arguments.midi_out) if arguments.midi_out else None
-    refuse_existing((None if piped else output, midi), arguments.force)
+    events, midi = (Path(path) if path else None for path in (arguments.events, arguments.midi_out))
+    refuse_existing((None if piped else output, events, midi), arguments.force)
     tags: dict[str, str | int] = {
         "title": take.score.title,
         "seed": take.seed,
@@ -69,26 +72,35 @@ def render(arguments: argparse.Namespace) -> int:
     }
     began, meter = time.monotonic(), Meter(int(rate))
     performance = take.performance(rate)
-    played: list[Note] = []
-    if midi is not None:
-        performance.listener = partial(_note, played, take, rate)
-    target = sys.stdout.buffer if piped else output
     scenes: list[tuple[float, str]] = []
-    with (
-        rendering(take.duration) as progress,
-        Writer(
-            target, rate, 2, arguments.subtype, tags=tags, force=arguments.force, dither_seed=take.seed
-        ) as file,
-    ):
+    with ExitStack() as stack:
+        progress = stack.enter_context(rendering(take.duration))
+        file = stack.enter_context(_file(arguments, None if piped else output, take, rate, tags))
+        aside = None
+        if arguments.lufs is not None:
+            aside = stack.enter_context(Aside(None if piped else part_of(output), rate))
+        log: list[Events | Notes] = []
+        if events is not None:
+            log.append(stack.enter_context(Events(events, part_of(events))))
+        if midi is not None:
+            told = Notes(midi, part_of(midi), scenes, take.duration, take.score.title)
+            log.append(stack.enter_context(told))
+        performance.listener = partial(_tell, log, take, rate)
         for at_s, block in _heard(take, performance, progress):
             scene = performance.view().scene
             if not scenes or scenes[-1][1] != scene:
                 scenes.append((at_s, scene))
+            if aside is not None:
+                aside.write(block)
+                continue
             file.write(block)
             meter.add(block)
+        if aside is not None:
+            for block in levelled(aside, int(rate), arguments.lufs, performance.messages.append):
+                file.write(block)
+                meter.add(block)
+            aside.discard()
         file.markers.extend((round(at_s * rate), name) for at_s, name in scenes)
-    if midi is not None:
-        write(midi, played, scenes, take.duration, take.score.title)
     for message in performance.messages:
         print(f"note: {message}", file=sys.stderr)
     spent_s = time.monotonic() - began
@@ -102,13 +114,38 @@ def render(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _note(played: list[Note], take: Take, rate_hz: float, events: Sequence[Event], begins_s: float) -> None:
-    """Notes what begins in a block of the take, in seconds of what is heard of it."""
+def _file(
+    arguments: argparse.Namespace,
+    output: Path | None,
+    take: Take,
+    rate_hz: float,
+    tags: Mapping[str, str | int],
+) -> Writer:
+    """The file that the take goes to; brought to a loudness, it grows beside what is laid aside."""
+    levelled_part = None
+    if output is not None and arguments.lufs is not None:
+        levelled_part = part_of(output.with_name(f"{output.name}.levelled"))
+    return Writer(
+        output or sys.stdout.buffer,
+        rate_hz,
+        2,
+        arguments.subtype,
+        tags=tags,
+        force=arguments.force,
+        part=levelled_part,
+        dither_seed=take.seed,
+    )
+
+
+def _tell(
+    log: Sequence[Events | Notes], take: Take, rate_hz: float, events: Sequence[Event], begins_s: float
+) -> None:
+    """Tells what begins in a block of the take, in seconds of what is heard of it."""
     for event in events:
         time_s = begins_s + event.frame / rate_hz - take.first / take.rate
-        note = note_of(event, time_s) if 0.0 <= time_s < take.duration else None
-        if note is not None:
-            played.append(note)
+        if 0.0 <= time_s < take.duration:
+            for one in log:
+                one.write(event, time_s)
 
 
 def _summary(

@@ -359,7 +359,7 @@ class _FlacFile(_LibraryFile):
 
     def write(self, block: F32) -> None:
         super().write(block)
-        if self.frames - self._told_frames >= self._rate_hz:
+        if self.frames - self._told_frames >= _FLAC_LAG:
             self._told_frames = self.frames
             with self._part.open("r+b") as file:
                 file.seek(_FLAC_LENGTH)
@@ -371,8 +371,8 @@ class _FlacFile(_LibraryFile):
 
 
 _FLAC_LENGTH = 21  # Source: RFC 9639, 2024, section 8.2
-_FLAC_LAG = 16_384
-"""Frames that the encoder may still hold: two of its blocks, and then some."""
+_FLAC_LAG = 8192
+"""Frames that the encoder may still hold: two of its blocks."""
 
 
 class _Through(_LibraryFile):

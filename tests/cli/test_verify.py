@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mido
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 
@@ -73,6 +74,23 @@ def test_a_take_renders_to_the_samples_that_were_heard(
     assert np.array_equal(again, soundfile.read(place / "heard.wav", dtype="float32")[0])
     assert [scene["name"] for scene in summary["scenes"]] == ["one", "two"]
     assert "exists already" in error(capsys, 2, *call)
+
+
+def test_a_take_comes_to_a_loudness_and_tells_its_events(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ("render", "--take", place / "a.take", "-o", tmp_path / "a.wav", "--json")
+    made = json.loads(said(capsys, *call, "--lufs", "-24", "--events", tmp_path / "a.jsonl"))
+    assert made["integrated_lufs"] == pytest.approx(-24.0, abs=0.1)
+    heard = pyloudnorm.Meter(48_000).integrated_loudness(soundfile.read(tmp_path / "a.wav")[0])
+    assert heard == pytest.approx(-24.0, abs=0.1)
+    events = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    (note,) = [event for event in events if event["rule"] == "player"]
+    assert note["kind"] == "note"
+    # All hands are heard equally late, by a look-ahead.
+    assert note["time"] == pytest.approx(20_001 / 48_000, abs=0.003)
+    assert {event["sound"] for event in events} == {"drone", "crystals"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "a.wav"]
 
 
 def test_a_take_is_written_as_a_midi_file_too(place: Path, tmp_path: Path) -> None:
