@@ -1,6 +1,7 @@
-"""MPE as its specification says it: zones by the bytes it prints, and what messages mean in them.
+"""MPE by the rules of its specification: how zones are told, and what messages mean in them.
 
-Source: MIDI Polyphonic Expression 1.1 (M1-100-UM; before: RP-053, 1.0). The sections are named at each test.
+Source: MIDI Polyphonic Expression 1.1 (M1-100-UM; before: RP-053, 1.0), as published summaries and quotations
+give it: its text was not at hand. Sections are named at each test; zones of other sizes are ours.
 """
 
 import pytest
