@@ -106,8 +106,9 @@ class Room:
 class _Hands:
     """Those parts of an engine that one process has, and what they cost it."""
 
-    def __init__(self, engine: Engine, room: Room, steps: int) -> None:
+    def __init__(self, engine: Engine, number: int, room: Room, steps: int) -> None:
         self.engine = engine
+        self._number = number
         self.has: set[str] = set()
         self._parts = {part.name: part for part in engine.playing}
         self.room = room
@@ -129,6 +130,9 @@ class _Hands:
     def sound(self, number: int) -> tuple[Due, dict[str, float], float]:
         """Sounds the next span: what was due, the CPU seconds of each part that sounded, and of all else."""
         due = self.engine.due(self._steps)
+        if self._number != LEADER:
+            # What rules did wrong is said once.
+            self.engine.messages.clear()
         costs: dict[str, float] = {}
         own_s = 0.0
         for name in [name for name in self._parts if name in self.has]:
@@ -186,7 +190,7 @@ def _play(
 
 
 def _sounding(engine: Engine, number: int, line: Line, memory: Any, steps: int) -> None:
-    hands = _Hands(engine, Room(memory, [part.name for part in engine.playing]), steps)
+    hands = _Hands(engine, number, Room(memory, [part.name for part in engine.playing]), steps)
     for part in engine.playing:
         part.fall_silent()
     line.say("ready")
@@ -198,7 +202,6 @@ def _sounding(engine: Engine, number: int, line: Line, memory: Any, steps: int) 
                 hands.take(name, line.take("part"))
             elif name in hands.has:
                 line.say("part", hands.give(name))
-        engine.messages.clear()
         _, costs_s, else_s = hands.sound(span)
         if span >= first:
             line.say("played", (costs_s, else_s, engine.messages))
@@ -261,7 +264,7 @@ class Ensemble:
         self._engine = engine
         self._steps = steps
         self._reflecting = [part for part in parts if part.reflects]
-        self._hands = _Hands(engine, Room(memory, names), steps)
+        self._hands = _Hands(engine, LEADER, Room(memory, names), steps)
         self._hands.has |= set(names)
         # All that follows is by the players' numbers; the leader's is 0.
         self._lines: dict[int, Line] = {}

@@ -22,12 +22,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resonance.contract import Patch, Voice
+from resonance.contract import Patch, Sustain, Voice
 
 
 @dataclass(frozen=True)
 class OwnPatch(Patch):
     pass
+
+
+class OwnRule(Sustain):
+    def events(self, span):
+        if "mine" in __name__ and span.start > {broken} * span.rate_hz:
+            raise ZeroDivisionError("a mistake of the rule's")
+        return super().events(span)
 
 
 class OwnVoice(Voice):
@@ -151,10 +158,29 @@ def test_voices_go_on_in_another_process_as_if_nothing_had_happened() -> None:
     assert len(handed) > 12
 
 
-def test_a_mistake_in_another_process_is_told_as_it_is_here(tmp_path: Path, seen: list[Ensemble]) -> None:
-    with pytest.raises(ZeroDivisionError, match="a mistake of the player's own"):
-        list(joined(own(tmp_path, broken=40.0), seen))
+def test_a_mistake_is_told_once_by_whoever_made_it(tmp_path: Path, seen: list[Ensemble]) -> None:
+    """Of a player's own voices, one of which another process has, and of a rule, which all have."""
+    alone, together = own(tmp_path, broken=40.0, workers=1), own(tmp_path, broken=40.0)
+    heard = [digest(mix) for mix in joined(together, seen)]
+    assert heard == [digest(block.mix) for block in alone.blocks()]
     assert {seen[0]._owners["mine"], seen[0]._owners["other"]} - {0}
+    assert len(alone.messages) == 3
+    assert sorted(together.messages) == sorted(alone.messages)
+
+
+def test_what_fails_beside_the_sounds_is_told_as_it_is_here(
+    seen: list[Ensemble], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = Engine.due
+
+    def broken(engine: Engine, steps: int) -> object:
+        if engine.frame > 44_100 * 15 and multiprocessing.parent_process() is not None:
+            raise ZeroDivisionError("a mistake of ours")
+        return due(engine, steps)
+
+    monkeypatch.setattr(Engine, "due", broken)
+    with pytest.raises(ZeroDivisionError, match="a mistake of ours"):
+        list(dream(2).blocks())
 
 
 def test_a_process_that_dies_is_told_in_one_line(seen: list[Ensemble]) -> None:
