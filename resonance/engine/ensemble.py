@@ -45,9 +45,9 @@ ALONE = 16
 """Spans that the leader plays by itself: what costs what is known then, and the kernels are there."""
 LEAST = 48
 """For fewer spans than this nobody else is asked: they would come too late."""
-AHEAD = 4
-"""How many spans the players may be ahead of the leader's own parts."""
-BEHIND = 5
+AHEAD = 3
+"""How many spans the players may be ahead of the leader's own parts; more leaves the caches."""
+BEHIND = 3
 """How many spans the desk may be behind them."""
 _SETTLES = 4  # spans after a change before another: long enough to know what it did
 _UNEVEN = 0.08  # of the mean load: less than this is not worth a change
@@ -71,10 +71,13 @@ class Line:
             self._hear()
         return self._said[kind].popleft()
 
-    def has(self, kind: str, count: int = 1) -> bool:
-        """Whether so many messages of a kind have come; does not wait."""
-        while len(self._said[kind]) < count and self.end.poll():
+    def listen(self) -> None:
+        """Hears what has been said; does not wait."""
+        while self.end.poll():
             self._hear()
+
+    def has(self, kind: str, count: int = 1) -> bool:
+        """Whether so many messages of a kind were heard."""
         return len(self._said[kind]) >= count
 
     def _hear(self) -> None:
@@ -338,17 +341,18 @@ class Ensemble:
         """Hears what the players have done, and lets those join in that are ready."""
         for number, line in list(self._lines.items()):
             try:
-                if line.has("failed"):
-                    raise line.take("failed")
+                line.listen()
                 if line.has("ready"):
                     line.take("ready")
                     self._done[number] = self._number + AHEAD
                     line.say("from", self._done[number])
             except (EOFError, ConnectionError):
+                failed = line.take("failed") if line.has("failed") else None
                 if number in self._done:
-                    raise
+                    raise failed or ConnectionError from None
                 del self._lines[number]
-                self._engine.messages.append("a second process could not begin: rendered with one less")
+                why = f" ({failed})" if failed else ""
+                self._engine.messages.append(f"a second process could not begin{why}: rendered with one less")
                 continue
             while line.has("played"):
                 costs_s, else_s, messages = line.take("played")

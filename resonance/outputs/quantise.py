@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resonance import rng
-from resonance.dsp import F32
+from resonance.dsp import F32, strict_kernel
 
 
 class Quantiser:
@@ -26,12 +26,22 @@ class Quantiser:
 
     def whole(self, block: F32) -> NDArray[np.int32]:
         """The block's samples as numbers from -2^(bits-1) to 2^(bits-1) - 1, in its own shape."""
-        full_scale = 2 ** (self.bits - 1)
-        halves = np.asarray(self._noise.random_raw(block.size)).view(np.uint32)
-        steps = np.add(halves[::2], halves[1::2], dtype=np.float64)
+        draws = np.asarray(self._noise.random_raw(block.size))
+        whole = np.empty(block.size, np.int32)
+        samples = np.ascontiguousarray(block, np.float32).reshape(-1)
+        self.clipped += rounded(draws, samples, 2.0 ** (self.bits - 1), whole)
+        return whole.reshape(block.shape)
+
+
+@strict_kernel
+def rounded(draws: NDArray[np.uint64], samples: F32, full_scale: float, out: NDArray[np.int32]) -> int:
+    """Rounds samples, each with its draw's dither, into `out`; returns how many lay outside full scale."""
+    clipped = 0
+    for i in range(samples.shape[0]):
         # Two 32-bit halves sum to 2^32 - 1 on average: exactly centred, in steps of the last bit.
-        steps = ((steps - (2**32 - 1)) * 2.0**-32).reshape(block.shape)
-        steps += block.astype(np.float64) * full_scale
-        np.rint(steps, out=steps)
-        self.clipped += int(np.count_nonzero((block > 1.0) | (block < -1.0)))
-        return np.clip(steps, -full_scale, full_scale - 1, out=steps).astype(np.int32)
+        halves = np.float64(draws[i] & np.uint64(0xFFFFFFFF)) + np.float64(draws[i] >> np.uint64(32))
+        noise = (halves - 4294967295.0) * 2.0**-32
+        step = np.rint(np.float64(samples[i]) * full_scale + noise)
+        out[i] = np.int32(min(max(step, -full_scale), full_scale - 1.0))
+        clipped += abs(samples[i]) > np.float32(1.0)
+    return clipped
