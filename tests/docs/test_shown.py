@@ -61,7 +61,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with every file that the pages take for granted."""
     tone = np.sin(np.arange(24_000) * 0.05)[:, None].astype(np.float32) * 0.3
-    for name in ("laugh.wav", "rain.flac"):
+    for name in ("laugh.wav", "rain.flac", "hall.wav"):
         resonance.write(tmp_path / name, tone, 48_000)
     notes.write(tmp_path / "song.mid", [notes.Note(0.2, 0.5, 440.0, 90, "keys")], [], 1.0, "a song")
     bell = shown(DOCS / "sound.md", "python")[0]
