@@ -15,10 +15,9 @@ from __future__ import annotations
 import math
 import threading
 
-import numba
 import numpy as np
 
-from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel, summing_kernel
 
 # -200 dB: a mode below it has ended. It comes long before denormals, which cost up to 3 times the time.
 _SILENCE = 1e-20
@@ -145,7 +144,7 @@ def _strike(blow: F32, answer: F32, heard: F32) -> None:
 
 # Reassociation lets the sums run in lanes. It is safe here because the lanes are fixed: a step is added up
 # the same way however the span is cut.
-@numba.njit(fastmath={"contract", "nsz", "nnan", "ninf", "arcp", "reassoc"})
+@summing_kernel
 def _moved(blow: F32, turns: F32, i: int) -> tuple[np.float32, np.float32]:
     """How far a step's blow, given backwards, has moved a mode by the step's end."""
     re = im = np.float32(0.0)

@@ -36,9 +36,6 @@ def place_of(part: np.ndarray, whole: np.ndarray) -> int:
     return found[0]
 
 
-@pytest.mark.xfail(
-    reason="since 2026-11-28 what play sends differs from a render: cause not found yet, a fault"
-)
 def test_what_is_heard_is_what_is_rendered(servers: Servers, tmp_path: Path) -> None:
     """Equal to the bit between the soft start and the fade at the end; and Ctrl-C ends it with 130.
 

@@ -1,30 +1,30 @@
-"""A rehearsal: what keys alone play is compiled before it sounds, or the first key would stop the music."""
+"""The same samples, whatever a process has compiled or loaded before it plays."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import pytest
-from listening import alone, score_of
+from live import small
 
-from resonance.dsp import kernels
-from resonance.outputs.speakers import rehearsal
+PLAYS = """
+import hashlib, sys, resonance
+from resonance.outputs.speakers.rehearsal import rehearse
+score = resonance.load(sys.argv[1])
+engine = resonance.Engine(score)
+if sys.argv[2] == "rehearsed":
+    rehearse(score, lambda line: None)
+print(hashlib.sha256(engine.render(96_000).tobytes()).hexdigest())
+"""
 
-SILENT_TILL_PLAYED = alone("crystals", fields="touch_hz = 0, theme_hz = 0")
 
-
-def test_keys_and_hands_are_rehearsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "CACHE_FOLDER", tmp_path)
-    begun = []
-    performed = rehearsal.Performance
-
-    def listened(*words: object, **options: object) -> object:
-        hearing = performed(*words, **options)  # type: ignore[arg-type]
-        hearing.listener = lambda events, _: begun.extend(events)
-        return hearing
-
-    monkeypatch.setattr(rehearsal, "Performance", listened)
-    told: list[str] = []
-    rehearsal.rehearse(score_of(SILENT_TILL_PLAYED), told.append)
-    assert [event.kind for event in begun if event.sound == "crystals"] == ["note"]
-    assert all(kernel.signatures for kernel in kernels if kernel.__name__ in ("_modes", "_bent", "glides"))
-    rehearsal.rehearse(score_of(SILENT_TILL_PLAYED), told.append)
-    assert len(told) == 1
+def test_kernels_round_alike_compiled_kept_and_rehearsed(tmp_path: Path) -> None:
+    score = small(tmp_path)
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    heard = [
+        subprocess.run(
+            [sys.executable, "-c", PLAYS, score, how], env=env, check=True, capture_output=True
+        ).stdout
+        for how in ("compiled now", "kept on disk", "rehearsed", "rehearsed before")
+    ]
+    assert len(set(heard)) == 1
