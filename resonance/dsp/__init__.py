@@ -81,8 +81,8 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     # Nobody calls a kernel from C: without that entry it compiles a tenth sooner.
     options["no_cfunc_wrapper"] = True
     # It becomes a part of each kernel that calls it. As a function of its own it would be there twice,
-    # compiled alone and once more with its caller, each rounding in its own way, and which of them was heard would hang
-    # on what a process had compiled or loaded before.
+    # compiled alone and once more with its caller, each rounding in its own way, and which of them was
+    # heard would hang on what a process had compiled or loaded before.
     options["forceinline"] = True
     dispatcher = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, **options)(function)
     functools.update_wrapper(dispatcher, function)
