@@ -50,6 +50,23 @@ def _between(lane: np.uint64, number: int) -> tuple[float, float, float, float]:
 
 
 @kernel
+def _wandered(lane: np.uint64, at: float, pace: float, increment: F64, out: F64) -> float:
+    """Writes one curve of `drift`, from lattice point `at` on, and returns where it has come to."""
+    steps = out.size - 1
+    drawn = np.floor(at) - 1.0  # from which point on the polynomial holds: seldom another
+    curve = _between(lane, 0)
+    for step in range(steps + 1):
+        point = np.floor(at)
+        if point != drawn:
+            drawn, curve = point, _between(lane, int(point))
+        x = at - point
+        out[step] = curve[0] + x * (curve[1] + x * (curve[2] + x * curve[3]))
+        if step < steps:
+            at += 0.5 * pace * (increment[step] + increment[step + 1])
+    return at
+
+
+@kernel
 def drift(key: np.uint64, phase: F64, increment: F64, out: F64) -> None:
     """Writes `n` slow random curves, each breathing on its own, -1 to 1.
 
@@ -58,41 +75,15 @@ def drift(key: np.uint64, phase: F64, increment: F64, out: F64) -> None:
     `increment` (steps + 1, n) is lattice points a step, ramped. `out` (steps + 1, n) is overwritten: row k is
     the value at the start of step k, the last row the value at the end. `key` is np.uint64.
     """
-    steps = increment.shape[0] - 1
-    for i in range(phase.shape[0]):
-        lane = mixed(key, i)
-        at = phase[i]
-        drawn = np.floor(at) - 1.0  # from which point on the polynomial holds: seldom another
-        curve = _between(lane, 0)
-        for step in range(steps + 1):
-            point = np.floor(at)
-            if point != drawn:
-                drawn, curve = point, _between(lane, int(point))
-            x = at - point
-            out[step, i] = curve[0] + x * (curve[1] + x * (curve[2] + x * curve[3]))
-            if step < steps:
-                at += 0.5 * (increment[step, i] + increment[step + 1, i])
-        phase[i] = at
+    for i in range(phase.size):
+        phase[i] = _wandered(mixed(key, i), phase[i], 1.0, increment[:, i], out[:, i])
 
 
 @kernel
 def drift_together(key: np.uint64, phase: F64, pace: F64, increment: F64, out: F64) -> None:
     """`drift` where all hurry as one: each goes at its own `pace` (n,) times `increment` (steps + 1,)."""
-    steps = increment.shape[0] - 1
-    for i in range(phase.shape[0]):
-        lane = mixed(key, i)
-        at = phase[i]
-        drawn = np.floor(at) - 1.0
-        curve = _between(lane, 0)
-        for step in range(steps + 1):
-            point = np.floor(at)
-            if point != drawn:
-                drawn, curve = point, _between(lane, int(point))
-            x = at - point
-            out[step, i] = curve[0] + x * (curve[1] + x * (curve[2] + x * curve[3]))
-            if step < steps:
-                at += 0.5 * pace[i] * (increment[step] + increment[step + 1])
-        phase[i] = at
+    for i in range(phase.size):
+        phase[i] = _wandered(mixed(key, i), phase[i], pace[i], increment, out[:, i])
 
 
 def glide_coefficient(settle_s: float, rate_hz: float) -> float:

@@ -38,8 +38,8 @@ def mix(
     `voice` (2, frames) sounds `lag` frames late, 0 to 63; `carry` (2, 64), state, holds what is still owed
     between calls. `gain` and `send` (steps + 1,) are linear, and so are `levels`, which are the voice's own,
     of both: from step `first` on `dry` gets voice · gain, `wet` gets voice · gain · send. Returns the voice's
-    peak before gain; or infinity, having
-    added nothing and forgotten what was owed, when a sample of it is not finite or over `LIMIT`.
+    peak before gain; or infinity, having added nothing and forgotten what was owed, when a sample of it is
+    not finite or over `LIMIT`.
     """
     # The bits of a float without its sign, read as a whole number, sort as magnitudes do, infinities and
     # NaN on top; and a maximum of whole numbers is found many at a time.
