@@ -6,6 +6,7 @@
     python benchmarks/produce.py kills [--count 1000] [--minutes 30]
     python benchmarks/produce.py batch [--count 40]        # over a local cluster, with one worker killed
     python benchmarks/produce.py large                     # a WAV of over 4 GB, read back and removed
+    python benchmarks/produce.py day [--count 24]          # so many hours (25 GB): memory, CPU hour by hour
 
 Each prints what it found and ends with 1 where something does not hold. `loudness` asks ffmpeg's ebur128
 where it is installed, else pyloudnorm and eight times the rate.
@@ -335,6 +336,60 @@ def large() -> bool:
     return right and all(seconds in (2880.0, 2_880_000.0) for seconds in told.values())
 
 
+def day(score: str, hours: int) -> bool:
+    """A render of many hours: what it holds at its peak, and whether its last hour costs what its first does.
+
+    A piece that is stretched plays less in some hours than in others, so each is held against the same
+    share of two hours of the piece.
+    """
+    spent = {}
+    for length_s in (3600.0 * hours, 7200.0):
+        spent[length_s], peak_mb = _spent_s(score, length_s, hours)
+        print(
+            f"{length_s / 3600.0:.0f} h: {length_s / sum(spent[length_s]):.1f} times real time by CPU, "
+            f"peak memory {peak_mb:.0f} MB",
+            flush=True,
+        )
+        if length_s > 7200.0:
+            highest_mb = peak_mb
+    long, short = spent.values()
+    dearer = [a / b * 7200.0 / (3600.0 * hours) for a, b in zip(long, short, strict=True)]
+    for hour, (cpu_s, ratio) in enumerate(zip(long, dearer, strict=True), 1):
+        print(f"hour {hour:2}: {cpu_s:6.1f} s CPU, {ratio:.2f} times the same share of two hours")
+    quarter = max(1, hours // 4)
+    slope = np.mean(dearer[-quarter:]) / np.mean(dearer[:quarter])
+    print(f"last hour {dearer[-1] / dearer[0]:.2f} times the first, last quarter {slope:.2f} times the first")
+    return highest_mb < 400.0 and slope < 1.1
+
+
+def _spent_s(score: str, length_s: float, shares: int) -> tuple[list[float], float]:
+    """CPU seconds of each of the equal shares of a render to WAV, and the most memory it held, in MB."""
+    call = ["render", score, "--duration", str(length_s), "-o", "a.wav", "--force"]
+    seen = [(0.0, 0.0)]
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM, *call], stdout=subprocess.DEVNULL)
+    while True:
+        done, status, usage = os.wait4(child.pid, os.WNOHANG)
+        if done:
+            break
+        with contextlib.suppress(OSError):
+            size = Path("a.wav.part").stat().st_size
+            ticks = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+            seen.append((size / (6 * 48_000), sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")))
+        time.sleep(0.2)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f"the render ended with {child.returncode}")
+    Path("a.wav").unlink()
+    # Getting ready is no part of any hour.
+    begun_s = next(cpu_s for sound_s, cpu_s in seen if sound_s > 0.0)
+    seen = [(0.0, begun_s), *(each for each in seen if each[0] > 0.0)]
+    seen.append((length_s, usage.ru_utime + usage.ru_stime))
+    sound_s, cpu_s = np.array(seen).T
+    return list(
+        np.diff(np.interp(np.linspace(0.0, length_s, shares + 1), sound_s, cpu_s))
+    ), usage.ru_maxrss / 2**10
+
+
 TOOLS = {
     "ffprobe": ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"],
     "sox": ["--i", "-D"],
@@ -348,7 +403,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     tasks: dict[str, Callable[..., bool]] = {
-        task.__name__: task for task in (loudness, loops, workers, kills, batch, large)
+        task.__name__: task for task in (loudness, loops, workers, kills, batch, large, day)
     }
     parser.add_argument("task", choices=tasks)
     parser.add_argument("--count", type=int)
@@ -361,6 +416,7 @@ def main() -> int:
         "workers": (asked.score, asked.count or 3),
         "kills": (asked.count or 1000, asked.minutes),
         "batch": (asked.count or 40,),
+        "day": (asked.score, asked.count or 24),
     }
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

@@ -55,6 +55,14 @@ class Block:
     stems: Mapping[str, F32]
     events: Sequence[Event] = field(default=())
 
+    def stem(self, name: str) -> F32:
+        """A sound's dry signal, silence where it rests; or by these names the `space` and the `premaster`."""
+        if name == "space":
+            return self.space
+        if name == "premaster":
+            return self.premaster
+        return self.stems.get(name, np.zeros_like(self.premaster))
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -160,6 +168,11 @@ class Engine:
         return [name for name in self.score.sounds if name in self._heard]
 
     @property
+    def stem_names(self) -> Sequence[str]:
+        """By what names a block has stems: those that add up, and at last what they add up to."""
+        return [*self.heard, "space", "premaster"]
+
+    @property
     def frame(self) -> int:
         """The first frame that is not rendered yet."""
         return self._clock.frame
@@ -224,14 +237,19 @@ class Engine:
         """The parts that are sounded: whoever reflects the past hears all, whoever is listening to what."""
         return [part for part in self._parts if part.name in self._heard or self._past is not None]
 
-    def due(self, steps: int) -> Due:
-        """Decides what all do over the next steps; `passed` is to be told when they have been sounded."""
+    def due(self, steps: int, *, desk: bool = True) -> Due:
+        """Decides what all do over the next steps; `passed` is to be told when they have been sounded.
+
+        Without its `desk` it cannot be `mixed`.
+        """
         if not 0 < steps <= MAX_STEPS:
             raise ValueError(f"a span has 1 to {MAX_STEPS} steps, not {steps}")
         span = self._clock.span(steps)
         begun: dict[str, Sequence[Event]] = {}
         for part in self._parts:
             begun[part.name] = part.decide(span, begun)
+        if not desk:
+            return Due(span, begun, {}, {})
         t60s_s = {
             name: self._clock.values(f"{name}.{PLACE}", steps) for name in self._places if name in self._heard
         }

@@ -63,7 +63,7 @@ class Line:
         self._said: dict[str, deque[Any]] = defaultdict(deque)
 
     def say(self, kind: str, what: Any = None) -> None:
-        self.end.send((kind, what))
+        self.end.send_bytes(pickle.dumps((kind, what), pickle.HIGHEST_PROTOCOL))
 
     def take(self, kind: str) -> Any:
         """The next message of a kind; waits for it. Raises EOFError where nobody is there any more."""
@@ -81,7 +81,7 @@ class Line:
         return len(self._said[kind]) >= count
 
     def _hear(self) -> None:
-        kind, what = self.end.recv()
+        kind, what = pickle.loads(self.end.recv_bytes())
         self._said[kind].append(what)
 
 
@@ -132,7 +132,7 @@ class _Hands:
 
     def sound(self, number: int) -> tuple[Due, dict[str, float], float]:
         """Sounds the next span: what was due, the CPU seconds of each part that sounded, and of all else."""
-        due = self.engine.due(self._steps)
+        due = self.engine.due(self._steps, desk=self._number == LEADER)
         if self._number != LEADER:
             # What rules did wrong is said once.
             self.engine.messages.clear()
@@ -177,6 +177,7 @@ def _play(
 ) -> None:
     """A player's life: span after span, until the leader's end of the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
     line = Line(end)
@@ -312,8 +313,9 @@ class Ensemble:
         """Block by block until frame `end` is there."""
         try:
             while self._engine.frame < end or self._waiting:
-                self._listen()
-                if self._waiting and self._is_whole(self._waiting[0]):
+                if not self._has_whole():
+                    self._listen()
+                if self._has_whole():
                     yield self._mixed(self._waiting.popleft())
                 elif self._engine.frame < end and self._may_sound():
                     self._sound()
@@ -369,8 +371,10 @@ class Ensemble:
             before_s = self._costs_s.setdefault(name, cost_s)
             self._costs_s[name] += _FORGETS * (cost_s - before_s)
 
-    def _is_whole(self, span: _Waiting) -> bool:
-        return all(self._done[player] > span.number for player in span.players)
+    def _has_whole(self) -> bool:
+        """Whether the span that the desk comes to next has been sounded by all."""
+        span = self._waiting[0] if self._waiting else None
+        return span is not None and all(self._done[player] > span.number for player in span.players)
 
     def _mixed(self, span: _Waiting) -> Block:
         """A span off the desk; it is read where it was sounded."""

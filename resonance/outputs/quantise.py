@@ -32,6 +32,13 @@ class Quantiser:
         self.clipped += rounded(draws, samples, 2.0 ** (self.bits - 1), whole)
         return whole.reshape(block.shape)
 
+    def packed(self, block: F32) -> bytes:
+        """The same numbers as a file holds them: one after the other, the lowest byte of each first."""
+        width = self.bits // 8
+        data = np.empty(block.size * width, np.uint8)
+        little_endian(self.whole(block).reshape(-1), width, data)
+        return data.tobytes()
+
 
 @strict_kernel
 def rounded(draws: NDArray[np.uint64], samples: F32, full_scale: float, out: NDArray[np.int32]) -> int:
@@ -45,3 +52,11 @@ def rounded(draws: NDArray[np.uint64], samples: F32, full_scale: float, out: NDA
         out[i] = np.int32(min(max(step, -full_scale), full_scale - 1.0))
         clipped += abs(samples[i]) > np.float32(1.0)
     return clipped
+
+
+@strict_kernel
+def little_endian(whole: NDArray[np.int32], width: int, out: NDArray[np.uint8]) -> None:
+    """Numbers as `width` bytes each, the lowest first."""
+    for i in range(whole.shape[0]):
+        for byte in range(width):
+            out[i * width + byte] = np.uint8((whole[i] >> (8 * byte)) & 0xFF)

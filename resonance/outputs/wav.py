@@ -178,10 +178,7 @@ class WavStream:
     def _encoded(self, block: F32) -> bytes:
         if self._quantiser is None:
             return block.astype("<f4").tobytes()
-        whole = self._quantiser.whole(block)
-        if self._subtype == "PCM_16":
-            return whole.astype("<i2").tobytes()
-        return whole.astype("<i4").reshape(-1, 1).view("u1")[:, :3].tobytes()
+        return self._quantiser.packed(block)
 
     def _tell_sizes(self, chunks_bytes: int = 0) -> None:
         # The sound first, then the header in one piece: a kill in between finds the older header, still true.

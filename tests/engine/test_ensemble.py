@@ -173,10 +173,10 @@ def test_what_fails_beside_the_sounds_is_told_as_it_is_here(
 ) -> None:
     due = Engine.due
 
-    def broken(engine: Engine, steps: int) -> object:
+    def broken(engine: Engine, steps: int, *, desk: bool = True) -> object:
         if engine.frame > 44_100 * 15 and multiprocessing.parent_process() is not None:
             raise ZeroDivisionError("a mistake of ours")
-        return due(engine, steps)
+        return due(engine, steps, desk=desk)
 
     monkeypatch.setattr(Engine, "due", broken)
     with pytest.raises(ZeroDivisionError, match="a mistake of ours"):
