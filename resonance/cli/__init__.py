@@ -1,7 +1,8 @@
 """The command line: words to calls. Each command's work is in a file of this folder, read when it is used.
 
 Whatever goes wrong ends in one line on standard error that begins with `error:` and says what to do:
-2 for a wrong call or a score that does not validate, 1 for what failed while running, 130 when interrupted.
+2 for a wrong call or a score that does not validate, 1 for what failed while running, 130 when interrupted,
+143 when told to end (SIGTERM), 129 when its terminal is gone (SIGHUP).
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import argparse
 import importlib
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from resonance import __version__
@@ -165,9 +169,34 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return _parser().parse_args(argv)
 
 
+@contextmanager
+def _ending() -> Iterator[list[int]]:
+    """What asks for an end interrupts as Ctrl-C does; the signals that came. Ignored ones stay ignored."""
+    came: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    here = threading.current_thread() is threading.main_thread()
+    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if here and hasattr(signal, name)]
+    meant = [number for number in asked if signal.getsignal(number) is signal.SIG_DFL]
+    for number in meant:
+        signal.signal(number, end)
+    try:
+        yield came
+    finally:
+        for number in meant:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit code."""
-    argv = sys.argv[1:] if argv is None else argv
+    with _ending() as came:
+        return _main(sys.argv[1:] if argv is None else argv, came)
+
+
+def _main(argv: Sequence[str], came: Sequence[int]) -> int:
     debug = "--debug" in argv
     try:
         arguments = parse(argv)
@@ -181,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Failure as error:
         return _failed(str(error), 1)
     except KeyboardInterrupt as error:
-        return _failed(str(error) or "interrupted", 130)
+        return _failed(str(error) or "interrupted", 128 + (came[0] if came else signal.SIGINT))
     except BrokenPipeError:
         # The reader has gone; what is left to be flushed at exit has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -123,7 +123,9 @@ def add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument(
         "--rate", type=int, choices=RATES_HZ, metavar="HZ", help="44100 .. 192000, default 48000"
     )
-    render.add_argument("--subtype", choices=SUBTYPES, help="sample format; default PCM_24, stems FLOAT")
+    render.add_argument(
+        "--subtype", choices=SUBTYPES, help="sample format; default PCM_24; stems: FLOAT, or PCM_24"
+    )
     render.add_argument(
         "--stems", type=said, metavar="DIR", help="also one dry file a sound, space.wav and premaster.wav"
     )

@@ -8,11 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 import resonance
 from resonance.analysis.loudness import Meter
 from resonance.cli import CallError
+from resonance.cli.production import Made, scenes_heard
 from resonance.cli.progress import rendering
 from resonance.cli.render import check_sounds, is_piped, refuse_existing
 from resonance.engine.commands import Launch
@@ -32,6 +31,8 @@ def render(arguments: argparse.Namespace) -> int:
             raise CallError(f"--midi plays the whole score: it goes without --{option.replace('_', '-')}")
     if len(arguments.seed or ()) > 1:
         raise CallError("--midi renders one seed at a time")
+    if arguments.workers > 1:
+        raise CallError("--midi renders on one core: it goes without --workers")
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
     messages = midi_file.read(Path(arguments.midi))
     piped = is_piped(arguments)
@@ -86,42 +87,17 @@ def render(arguments: argparse.Namespace) -> int:
         notes.append(f"{arguments.midi} goes on for {last_s - end_s:.1f} s after the piece has ended")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    spent_s = time.monotonic() - began
-    print(
-        f"{'standard output' if piped else output}: {end_s:.3f} s, {played} commands of {arguments.midi}, "
-        f"{meter.integrated():.1f} LUFS, {meter.true_peak_dbtp:.1f} dBTP, in {spent_s:.1f} s",
-        file=sys.stderr,
+    made = Made(
+        None if piped else output,
+        end_s,
+        int(rate),
+        performance.seed,
+        meter.integrated(),
+        meter.true_peak_dbtp,
+        time.monotonic() - began,
+        scenes_heard(scenes, end_s),
     )
+    print(f"{made}, with {played} commands of {arguments.midi}", file=sys.stderr)
     if arguments.json and not piped:
-        print(json.dumps(_summary(output, end_s, performance, meter, spent_s, scenes)))
+        print(json.dumps(made.summary()))
     return 0
-
-
-def _summary(
-    output: Path,
-    end_s: float,
-    performance: Performance,
-    meter: Meter,
-    spent_s: float,
-    scenes: list[tuple[float, str]],
-) -> dict[str, object]:
-    lufs, peak = (
-        round(float(level), 2) if np.isfinite(level) else None
-        for level in (meter.integrated(), meter.true_peak_dbtp)
-    )
-    ends = [*(at_s for at_s, _ in scenes[1:]), end_s]
-    return {
-        "path": str(output),
-        "seconds": end_s,
-        "rate": int(performance.rate),
-        "channels": 2,
-        "seed": performance.seed,
-        "integrated_lufs": lufs,
-        "true_peak_dbtp": peak,
-        "render_seconds": round(spent_s, 3),
-        "times_real_time": round(end_s / max(spent_s, 1e-9), 2),
-        "scenes": [
-            {"name": name, "start": round(at_s, 3), "end": round(until, 3)}
-            for (at_s, name), until in zip(scenes, ends, strict=True)
-        ],
-    }

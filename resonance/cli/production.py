@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from resonance import rng
 from resonance.analysis.loudness import Meter
 from resonance.cli.levelling import levelled
 from resonance.contract import Event
@@ -94,7 +95,14 @@ class Made:
     true_peak_dbtp: float
     render_seconds: float
     scenes: Sequence[Mapping[str, Any]]
-    messages: Sequence[str]
+    messages: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path or 'standard output'}: {self.seconds:.3f} s, {self.integrated_lufs:.1f} LUFS, "
+            f"{self.true_peak_dbtp:.1f} dBTP, in {self.render_seconds:.1f} s "
+            f"({self.seconds / self.render_seconds:.0f} times real time)"
+        )
 
     def summary(self) -> dict[str, Any]:
         """The same for JSON, which has no infinity: silence is null."""
@@ -110,6 +118,15 @@ class Made:
             "times_real_time": round(self.seconds / self.render_seconds, 2),
             "scenes": list(self.scenes),
         }
+
+
+def scenes_heard(heard: Sequence[tuple[float, str]], end_s: float) -> list[dict[str, Any]]:
+    """Scenes as a summary tells them, from the seconds at which each was first heard."""
+    ends_s = [*(at_s for at_s, _ in heard[1:]), end_s]
+    return [
+        {"name": name, "start": round(at_s, 3), "end": round(until_s, 3)}
+        for (at_s, name), until_s in zip(heard, ends_s, strict=True)
+    ]
 
 
 def _finite(value: float) -> float | None:
@@ -291,10 +308,11 @@ class _Files:
             mix = stack.enter_context(self._writer(job.output, job.subtype, two_passes, markers))
             stems: dict[str, Writer] = {}
             if job.stems is not None:
-                names = [*self._engine.heard, "space", "premaster"]
-                paths = {name: job.stems / f"{name}.wav" for name in names}
+                paths = {name: job.stems / f"{name}.wav" for name in self._engine.stem_names}
                 stems = {
-                    name: stack.enter_context(self._writer(path, job.subtype or "FLOAT", job.loops))
+                    name: stack.enter_context(
+                        self._writer(path, stem_subtype(job.subtype), job.loops, chance=name)
+                    )
                     for name, path in paths.items()
                 }
                 if job.loops:
@@ -344,9 +362,13 @@ class _Files:
         subtype: str | None,
         again: bool,
         markers: Sequence[tuple[int, str]] = (),
+        chance: str = "",
     ) -> Writer:
-        """A file; one that is written `again`, from what was laid aside, grows under a name beside that."""
-        job = self._job
+        """A file; one that is written `again`, from what was laid aside, grows under a name beside that.
+
+        Files that are added up have dither of a `chance` of their own: the same in each would add up as well.
+        """
+        job, seed = self._job, self._engine.seed
         return Writer(
             sys.stdout.buffer if path is None else path,
             self._rate_hz,
@@ -358,7 +380,7 @@ class _Files:
             force=job.force,
             resume=job.resume and not again,
             part=job.part(path, "levelled" if again else "") if path is not None else None,
-            dither_seed=self._engine.seed,
+            dither_seed=rng.key(seed, chance) if chance else seed,
             frames=self._window.last - self._window.first if path is None else None,
         )
 
@@ -376,7 +398,7 @@ class _Files:
 
     def _beside(self, block: Block, log: Sequence[Events | Notes], stems: Mapping[str, Writer]) -> None:
         for name, stem in stems.items():
-            stem.write(self._window.of(block.start, _stem(block, name)))
+            stem.write(self._window.of(block.start, block.stem(name)))
         turn, window = self._engine.turn, self._window
         for event in block.events:
             if (turn is None or turn.has(event)) and window.first <= event.frame < window.last:
@@ -394,7 +416,7 @@ class _Files:
         turn, window = self._engine.turn, self._window
         for block in self._told(blocks):
             for name, aside in asides.items():
-                audio = _stem(block, name) if name else block.mix
+                audio = block.stem(name) if name else block.mix
                 aside.write(window.of(block.start, audio))
                 if turn is not None:
                     aside.ring(window.after(block.start, audio))
@@ -403,9 +425,6 @@ class _Files:
                 return
 
 
-def _stem(block: Block, name: str) -> F32:
-    if name == "space":
-        return block.space
-    if name == "premaster":
-        return block.premaster
-    return block.stems.get(name, np.zeros_like(block.premaster))
+def stem_subtype(subtype: str | None) -> str:
+    """What stems are beside a mix of this subtype: at 16 bits thirty of them would not add up to -90 dBFS."""
+    return "PCM_24" if subtype == "PCM_16" else subtype or "FLOAT"

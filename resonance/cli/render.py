@@ -42,12 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             made = produce(job, progress.at)
         for message in made.messages:
             print(f"note: {message}", file=sys.stderr)
-        print(
-            f"{job.output or 'standard output'}: {made.seconds:.3f} s, {made.integrated_lufs:.1f} LUFS, "
-            f"{made.true_peak_dbtp:.1f} dBTP, in {made.render_seconds:.1f} s "
-            f"({made.seconds / made.render_seconds:.0f} times real time)",
-            file=sys.stderr,
-        )
+        print(made, file=sys.stderr)
         if arguments.json:
             print(json.dumps(made.summary()), flush=True)
     return 0

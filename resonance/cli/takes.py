@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resonance import rng
 from resonance.analysis.loudness import Meter
 from resonance.analysis.recording import open_audio
 from resonance.cli import CallError, Failure
 from resonance.cli.levelling import levelled
-from resonance.cli.production import Events, Notes
+from resonance.cli.production import Events, Made, Notes, Window, scenes_heard, stem_subtype
 from resonance.cli.progress import Progress, rendering
 from resonance.cli.render import is_piped, refuse_existing
 from resonance.contract import Event
@@ -35,7 +36,7 @@ from resonance.outputs.quantise import Quantiser
 # What a take says itself.
 _ITS_OWN = (
     *("seed", "seeds", "duration", "only", "without", "lock", "hit", "loop"),
-    *("stems", "resume", "midi"),
+    *("resume", "midi"),
 )
 _BITS = {"PCM_16": 16, "PCM_24": 24}
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -47,6 +48,8 @@ def render(arguments: argparse.Namespace) -> int:
     for option in _ITS_OWN:
         if getattr(arguments, option, None):
             raise CallError(f"--take plays what was played: it goes without --{option.replace('_', '-')}")
+    if arguments.workers > 1:
+        raise CallError("--take renders on one core: it goes without --workers")
     take = _read(arguments)
     length_s = take.duration
     end_s = length_s if arguments.end is None else min(arguments.end, length_s)
@@ -62,7 +65,9 @@ def render(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output or Path("renders") / f"{Path(take.name).stem}.wav")
     piped = is_piped(arguments)
     events, midi = (Path(path) if path else None for path in (arguments.events, arguments.midi_out))
-    refuse_existing((None if piped else output, events, midi), arguments.force)
+    folder = Path(arguments.stems) if arguments.stems else None
+    stems = sorted(folder.glob("*.wav"))[:1] if folder else []
+    refuse_existing((None if piped else output, events, midi, *stems), arguments.force)
     tags: dict[str, str | int] = {
         "title": take.score.title,
         "seed": take.seed,
@@ -71,7 +76,7 @@ def render(arguments: argparse.Namespace) -> int:
         "take": Path(take.name).name,
     }
     began, meter = time.monotonic(), Meter(int(rate))
-    performance = take.performance(rate)
+    performance = take.performance(rate, stems=folder is not None)
     scenes: list[tuple[float, str]] = []
     with ExitStack() as stack:
         progress = stack.enter_context(rendering(take.duration))
@@ -86,6 +91,9 @@ def render(arguments: argparse.Namespace) -> int:
             told = Notes(midi, part_of(midi), scenes, take.duration, take.score.title)
             log.append(stack.enter_context(told))
         performance.listener = partial(_tell, log, take, rate)
+        if folder is not None:
+            stem_files = stack.enter_context(_Stems(folder, arguments, performance, take, tags))
+            performance.stem_listener = stem_files.write
         for at_s, block in _heard(take, performance, progress):
             scene = performance.view().scene
             if not scenes or scenes[-1][1] != scene:
@@ -103,14 +111,19 @@ def render(arguments: argparse.Namespace) -> int:
         file.markers.extend((round(at_s * rate), name) for at_s, name in scenes)
     for message in performance.messages:
         print(f"note: {message}", file=sys.stderr)
-    spent_s = time.monotonic() - began
-    print(
-        f"{'standard output' if piped else output}: {take.duration:.3f} s, {meter.integrated():.1f} LUFS, "
-        f"{meter.true_peak_dbtp:.1f} dBTP, in {spent_s:.1f} s",
-        file=sys.stderr,
+    made = Made(
+        None if piped else output,
+        take.duration,
+        int(rate),
+        take.seed,
+        meter.integrated(),
+        meter.true_peak_dbtp,
+        time.monotonic() - began,
+        scenes_heard(scenes, take.duration),
     )
+    print(made, file=sys.stderr)
     if arguments.json and not piped:
-        print(json.dumps(_summary(output, take, rate, meter, spent_s, scenes)))
+        print(json.dumps(made.summary()))
     return 0
 
 
@@ -148,27 +161,46 @@ def _tell(
                 one.write(event, time_s)
 
 
-def _summary(
-    output: Path, take: Take, rate: float, meter: Meter, spent_s: float, scenes: Sequence[tuple[float, str]]
-) -> dict[str, Any]:
-    ends = [at_s for at_s, _ in scenes[1:]] + [take.duration]
-    levels = (meter.integrated(), meter.true_peak_dbtp)
-    lufs, peak = (round(float(level), 2) if np.isfinite(level) else None for level in levels)
-    return {
-        "path": str(output),
-        "seconds": take.duration,
-        "rate": int(rate),
-        "channels": 2,
-        "seed": take.seed,
-        "integrated_lufs": lufs,
-        "true_peak_dbtp": peak,
-        "render_seconds": round(spent_s, 3),
-        "times_real_time": round(take.duration / spent_s, 2),
-        "scenes": [
-            {"name": name, "start": round(at_s, 3), "end": round(end_s, 3)}
-            for (at_s, name), end_s in zip(scenes, ends, strict=True)
-        ],
-    }
+class _Stems:
+    """A file a sound, the space and what they add up to, for the frames of the take that are heard."""
+
+    def __init__(
+        self,
+        folder: Path,
+        arguments: argparse.Namespace,
+        performance: Performance,
+        take: Take,
+        tags: Mapping[str, str | int],
+    ) -> None:
+        ratio = performance.rate / take.rate
+        self._window = Window(round(take.first * ratio), round(take.end * ratio))
+        self._files = {
+            name: Writer(
+                folder / f"{name}.wav",
+                performance.rate,
+                2,
+                stem_subtype(arguments.subtype),
+                tags=tags,
+                force=arguments.force,
+                dither_seed=rng.key(take.seed, name),
+            )
+            for name in performance.stem_names
+        }
+
+    def write(self, start: int, stems: Mapping[str, F32]) -> None:
+        for name, file in self._files.items():
+            file.write(self._window.of(start, stems[name]))
+
+    def __enter__(self) -> _Stems:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        for file in self._files.values():
+            # After the end of a piece nothing is played any more, and is heard as silence.
+            left = self._window.last - self._window.first - file.frames
+            if kind is None and left > 0:
+                file.write(np.zeros((left, 2), np.float32))
+            file.__exit__(kind, *error)
 
 
 def _read(arguments: argparse.Namespace) -> Take:

@@ -148,9 +148,9 @@ class Performance:
 
     `rate` is in Hz (default: the score's), `seed` decides all chance (default: the score's), `duration_s`
     stretches the scenes. `endless` follows the piece with other nights, `scene` is where it starts, `hold`
-    stays there. `only` and `without` name the sounds that are heard. `frame` is the first that is not
-    rendered yet; after the end, when it has `ended`, all is silence. `messages` say what went wrong without
-    ending the piece. All of it belongs to one thread.
+    stays there. `only` and `without` name the sounds that are heard, `stems` are for a `stem_listener`.
+    `frame` is the first that is not rendered yet; after the end, when it has `ended`, all is silence.
+    `messages` say what went wrong without ending the piece. All of it belongs to one thread.
 
     Raises ValueError for what the score does not have.
     """
@@ -168,6 +168,7 @@ class Performance:
         only: Iterable[str] = (),
         without: Iterable[str] = (),
         opening: Opening | None = None,
+        stems: bool = False,
     ) -> None:
         self.score = score
         self.rate = float(score.rate if rate is None else rate)
@@ -175,6 +176,7 @@ class Performance:
         self.endless = endless
         self.duration_s = duration_s
         self.only, self.without = tuple(only), tuple(without)
+        self._stems = stems
         self.messages: list[str] = []
         self._ceiling = Ceiling(self.rate)
         self._surplus: F32 = np.zeros((2, 0), np.float32)
@@ -193,6 +195,8 @@ class Performance:
         self._recent: deque[Shown] = deque(maxlen=SHOWN_EVENTS)
         self.listener: Callable[[Sequence[Event], float], None] | None = None
         """Is given the events of every block, and the second at which their engine's own time began."""
+        self.stem_listener: Callable[[int, Mapping[str, F32]], None] | None = None
+        """Is given the stems of every block, (2, frames) by their names, and its first frame."""
         self._coming: Future[Engine] | None = None
         self._builder: ThreadPoolExecutor | None = None
         self._legs: list[Leg] = []
@@ -203,6 +207,11 @@ class Performance:
         self.frame = opening.step * GRID_FRAMES - (self.latency_frames - self._skip)
         self.history = History(self.rate, self._steps(TAIL_S + FORGETS_S) * GRID_FRAMES, self.frame)
         self._open(opening, self._built(opening.number, opening.seed))
+
+    @property
+    def stem_names(self) -> Sequence[str]:
+        """The names of the stems that a `stem_listener` is given."""
+        return self._legs[-1].engine.stem_names
 
     @property
     def latency_frames(self) -> int:
@@ -270,6 +279,8 @@ class Performance:
         steps = self._begin_asked_within(max(1, min(steps, MAX_STEPS, self._next_due() - self._step)))
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)
+        listened = self.stem_names if self.stem_listener else ()
+        stems = {name: np.zeros_like(sum_of_legs) for name in listened}
         for leg in self._legs:
             block = leg.engine.unlimited(steps)
             begins_s = leg.first_frame / self.rate
@@ -281,10 +292,11 @@ class Performance:
             level = leg.level(borders)
             if self._landing is not None:
                 level = self._landing.level(borders) * (1.0 if level is None else level)
-            if level is None:
-                sum_of_legs += block.mix
-            else:
-                ramped(block.mix, level, sum_of_legs)
+            _lay(block.mix, level, sum_of_legs)
+            for name, stem in stems.items():
+                _lay(block.stem(name), level, stem)
+        if self.stem_listener is not None:
+            self.stem_listener(self._step * GRID_FRAMES, stems)
         mix = np.empty_like(sum_of_legs)
         self._ceiling.render(sum_of_legs, mix)
         self._step += steps
@@ -350,6 +362,7 @@ class Performance:
             duration_s=self.duration_s,
             only=self.only,
             without=self.without,
+            stems=self._stems,
             pause_s=pause_s,
         )
 
@@ -688,6 +701,14 @@ class Performance:
             latency_s=self.delay_frames / self.rate,
             **values,
         )
+
+
+def _lay(audio: F32, level: F64 | None, out: F32) -> None:
+    """Adds a leg's audio, (2, frames), to `out` at its fader's level."""
+    if level is None:
+        out += audio
+    else:
+        ramped(audio, level, out)
 
 
 def _moved(command: Express) -> dict[str, float]:

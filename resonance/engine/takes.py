@@ -70,7 +70,7 @@ class Take:
         """How long it is, in seconds."""
         return (self.end - self.first) / self.rate
 
-    def performance(self, rate: float | None = None) -> Performance:
+    def performance(self, rate: float | None = None, *, stems: bool = False) -> Performance:
         """A performance that does it all again; at its own rate to the same samples.
 
         It begins where it can be opened, which may be well before what is to be heard. Raises TakeError for
@@ -86,6 +86,7 @@ class Take:
             only=self.only,
             without=self.without,
             opening=replace(self.opening, step=round(self.opening.step * ratio)),
+            stems=stems,
         )
         for frame, command in self.commands:
             try:

@@ -71,6 +71,18 @@ def test_render_writes_what_it_says(small: Path, capsys: pytest.CaptureFixture[s
     assert not list(small.rglob("*.part"))
 
 
+def test_stems_add_up_beside_a_mix_of_16_bits(small: Path) -> None:
+    assert main(["render", "small.toml", "-o", "a.wav", "--subtype", "PCM_16", "--stems", "stems"]) == 0
+    assert soundfile.info("a.wav").subtype == "PCM_16"
+    assert {soundfile.info(str(path)).subtype for path in Path("stems").iterdir()} == {"PCM_24"}
+    stems = {path.stem: soundfile.read(path)[0] for path in Path("stems").iterdir()}
+    premaster = stems.pop("premaster")
+    assert np.abs(sum(stems.values()) - premaster).max() < 10.0 ** (-120 / 20)
+    # Each has a hiss of its own: where all are silent but for it, none is another's.
+    starts = [stem[:2000, 0] for stem in stems.values()]
+    assert not np.array_equal(starts[0], starts[1])
+
+
 def test_the_same_call_gives_the_same_bytes_and_a_span_is_the_wholes(small: Path) -> None:
     for name in ("a.wav", "b.wav"):
         assert main(["render", "small.toml", "-o", name, "--subtype", "FLOAT"]) == 0
@@ -118,6 +130,7 @@ def test_an_existing_file_is_kept_unless_forced(small: Path, capsys: pytest.Capt
         (["render", "small.toml", "--onyl", "drone"], 2, "there is no --onyl: did you mean '--only'"),
         (["render", "small.toml", "again"], 2, "'again' is a word too many (see: resonance render"),
         (["render", "small.toml", "--midi", "pipe"], 2, "no plain file"),
+        (["render", "small.toml", "--midi", "a.mid", "--workers", "2"], 2, "without --workers"),
         (["render", "--take", "none.take"], 2, "there is no file none.take"),
         (["render", "small.toml", "--start", "4", "--end", "2"], 2, "no span"),
         (["render", "small.toml", "--duration", "3"], 2, "between 1m and 24h"),

@@ -218,7 +218,9 @@ def test_workers_write_the_same_bytes(small: Path, monkeypatch: pytest.MonkeyPat
         assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("fault", ["Ctrl-C", "closed pipe", "vanished folder", "full disk", "killed worker"])
+@pytest.mark.parametrize(
+    "fault", ["Ctrl-C", "told to end", "closed pipe", "vanished folder", "full disk", "killed worker"]
+)
 def test_of_several_workers_nobody_is_left(small: Path, fault: str) -> None:
     """Whatever ends them, it is one line, what was written plays, and no process goes on."""
     resource = pytest.importorskip("resource")
@@ -239,12 +241,14 @@ def test_of_several_workers_nobody_is_left(small: Path, fault: str) -> None:
         (worker,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split() or ["0"]
         if fault == "Ctrl-C":
             os.killpg(child.pid, signal.SIGINT)
+        elif fault == "told to end":
+            os.kill(child.pid, signal.SIGTERM)
         elif fault == "vanished folder":
             (small / "new").rename(small / "elsewhere")
         elif fault == "killed worker":
             os.kill(int(worker), signal.SIGKILL)
         told = child.stderr.read().decode().splitlines()
-        assert child.wait(60) == (130 if fault == "Ctrl-C" else 1)
+        assert child.wait(60) == {"Ctrl-C": 130, "told to end": 143}.get(fault, 1)
     assert [line for line in told if line.startswith("error: ")] == [told[-1]], told
     with pytest.raises(ProcessLookupError):
         os.killpg(child.pid, 0)

@@ -93,6 +93,25 @@ def test_a_take_comes_to_a_loudness_and_tells_its_events(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "a.wav"]
 
 
+def test_stems_of_a_take_add_up_to_what_was_heard_before_the_master(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["render", "--take", place / "a.take", "-o", tmp_path / "a.wav", "--subtype", "PCM_16"]
+    said(capsys, *call, "--stems", tmp_path / "stems")
+    stems = {path.stem: soundfile.read(path)[0] for path in (tmp_path / "stems").iterdir()}
+    premaster = stems.pop("premaster")
+    assert set(stems) == {"drone", "crystals", "space"}
+    assert np.abs(sum(stems.values()) - premaster).max() < 10.0 ** (-90 / 20)
+    heard = soundfile.read(tmp_path / "a.wav")[0]
+    assert len(premaster) == len(heard)
+    # The same frames, but for the master chain: nowhere else do they lie closer on each other.
+    middle = premaster[100_000:300_000, 0]
+    likeness = [np.dot(middle, heard[100_000 + lag : 300_000 + lag, 0]) for lag in range(-200, 201)]
+    assert abs(int(np.argmax(likeness)) - 200) <= 1
+    assert "exists already" in error(capsys, 2, *call, "--stems", tmp_path / "stems")
+    assert "without --workers" in error(capsys, 2, *call, "--force", "--workers", 2)
+
+
 def test_a_take_is_written_as_a_midi_file_too(place: Path, tmp_path: Path) -> None:
     midi = tmp_path / "a.mid"
     call = ["render", "--take", place / "a.take", "-o", tmp_path / "a.wav", "--midi-out", midi]
