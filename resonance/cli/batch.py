@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import resonance
-from resonance.cli import CallError
+from resonance.cli import CallError, Failure
 from resonance.cli.plan import Planned, plan
 from resonance.cli.production import produce
 
 _CHUNK_BYTES = 1 << 20
+_ANSWERS_S = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -138,7 +139,15 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Any]:
     """A client of a cluster: the scheduler's at an address, or processes of this machine's own."""
     distributed = _distributed()
     if scheduler is not None:
-        with distributed.Client(scheduler, timeout=20) as client:
+        try:
+            client = distributed.Client(scheduler, timeout=_ANSWERS_S)
+        except (OSError, ValueError) as error:
+            said = f"no scheduler answers at {scheduler[:80]}: is `dask scheduler` running there? ({error})"
+            raise Failure(said) from None
+        with client:
+            if not client.nthreads():
+                waits = f"note: {scheduler} has no workers yet: waiting for a `dask worker` to join"
+                print(waits, file=sys.stderr, flush=True)
             yield client
         return
     own: dict[str, Any] = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}

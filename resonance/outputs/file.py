@@ -249,14 +249,16 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        with self._disk_errors():
-            try:
-                self._encoder.leave()
-            finally:
-                if self._owned is not None:
-                    self._owned.close()
-        if self.part is not None and self.frames == 0 and not self._resumed:
-            self.part.unlink(missing_ok=True)
+        try:
+            with self._disk_errors():
+                try:
+                    self._encoder.leave()
+                finally:
+                    if self._owned is not None:
+                        self._owned.close()
+        finally:
+            if self.part is not None and self.frames == 0 and not self._resumed:
+                self.part.unlink(missing_ok=True)
 
     def __enter__(self) -> Writer:
         return self

@@ -152,3 +152,33 @@ def test_a_worker_that_dies_loses_nothing(small: Path) -> None:
     assert Path("n-1.wav").read_bytes() == Path("alone.wav").read_bytes()
     assert all(isinstance(found, dict) for found in made.values()), made
     assert not list(small.glob("*.part"))
+
+
+@HAS_DASK
+def test_a_scheduler_that_is_not_there_is_said(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resonance.cli.batch._ANSWERS_S", 0.2)
+    for address in ("tcp://127.0.0.1:9", "nonsense"):
+        assert main(["batch", "jobs.toml", "--scheduler", address]) == 1
+        told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert len(told) == 1
+        assert f"no scheduler answers at {address}" in told[0]
+
+
+@HAS_DASK
+def test_a_scheduler_of_its_own_is_waited_for_until_a_worker_joins(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import distributed
+
+    with (
+        distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as there,
+        cluster(there.scheduler_address, 1) as client,
+    ):
+        assert "waiting for a `dask worker` to join" in capsys.readouterr().err
+        there.scale(1)
+        planned = plan(Path("jobs.toml"), False)[:1]
+        ((each, made),) = spread(planned, client)
+    assert not isinstance(made, Exception)
+    assert each.path.exists()

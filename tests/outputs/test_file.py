@@ -346,6 +346,17 @@ def test_a_disk_without_room_is_called_full_by_all_formats(tmp_path, monkeypatch
     assert refused.value.errno == errno.ENOSPC
 
 
+def test_a_full_disk_leaves_no_part_in_which_nothing_is(tmp_path, monkeypatch):
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = Writer(tmp_path / "a.wav", RATE_HZ)
+    monkeypatch.setattr(writer._encoder, "leave", full)
+    with pytest.raises(OSError, match="No space left"):
+        writer.abort()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(NotADirectoryError, match="a"):
