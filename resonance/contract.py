@@ -198,6 +198,20 @@ class Span:
             touch,
         )
 
+    def with_fields(self, fields: Mapping[str, F64]) -> Span:
+        """The same arc with other fields, where nothing begins."""
+        return Span(
+            self.start,
+            self.steps,
+            self.rate_hz,
+            self.valence,
+            self.energy,
+            self.tension,
+            self.bpm,
+            self.presence,
+            fields,
+        )
+
     def cut(self, first: int, last: int) -> Span:
         """The part of the span from its step `first` to its step `last`."""
         if first == 0 and last == self.steps:

@@ -48,7 +48,7 @@ class Space:
     def render(self, span: Span, x: F32 | None, out: F32) -> None:
         """Adds the reverberation of what is sent, `x` (2, frames) or nothing, to `out`."""
         if x is None and not self._rings:
-            rest(self._state, span.steps)
+            self.rest(span.steps)
             return
         sent = np.zeros_like(out)
         if x is not None:
@@ -65,6 +65,10 @@ class Space:
         if self._rings:
             mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)
             out += rung
+
+    def rest(self, steps: int) -> None:
+        """Lets time go by where nothing rings and nothing is sent."""
+        rest(self._state, steps)
 
 
 def _levelled(response: F32) -> F32:

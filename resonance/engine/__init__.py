@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resonance.dsp import F32
-from resonance.engine.engine import Block, Engine
+from resonance.engine.desk import Block
+from resonance.engine.engine import Engine
 from resonance.score import Score
 
 __all__ = ["Block", "Engine", "render"]

@@ -2,7 +2,7 @@
 
 It turns the score's timeline into spans: the arc, the heart's beats, and each sound's own fields at the
 borders of the steps, wherever its course leads. A hand on a control (`ride`) takes over from the score
-within eight steps, and gives it back as softly.
+within sixteen steps, and gives it back as softly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from resonance.score.timeline import RINGS_S, Timeline, Track
 
 PULSE = "pulse"
 """What is let go of when the heart is led no more."""
-RIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
+RIDE_STEPS = 16  # 21 ms at 48 kHz, as often as a hand is asked: what moves all the time moves in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,11 @@ class Clock:
     @property
     def placed_s(self) -> float:
         """The second of the score at which the clock is."""
-        return float(self.course.times_s(np.array([float(self.step)]))[0])
+        return self.placed_at_s(self.step)
+
+    def placed_at_s(self, step: int) -> float:
+        """The second of the score at which a step is."""
+        return float(self.course.times_s(np.array([float(step)]))[0])
 
     def next_beat(self) -> tuple[int, bool]:
         """The step in which the heart beats next, and whether a breath begins there."""

@@ -5,63 +5,34 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from resonance import nothing_collected, rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span
-from resonance.dsp import F32, F64, GRID_FRAMES, make_ready
-from resonance.effects.collapse import Collapse
-from resonance.effects.fog import Fog
-from resonance.effects.master import Ceiling, Master
-from resonance.effects.space import Space, SpacePatch
+from resonance.dsp import F32, GRID_FRAMES, make_ready
+from resonance.effects.master import Ceiling
 from resonance.engine.clock import PULSE, Clock
 from resonance.engine.course import Held, Landing, Leaving, Passage
+from resonance.engine.desk import PLACE, Block, Desk, in_order, place
 from resonance.engine.ensemble import together
-from resonance.engine.hand import Hand
+from resonance.engine.keys import Keys
 from resonance.engine.parts import Part, Scratch
 from resonance.engine.past import Past
 from resonance.engine.turn import Turn
 from resonance.score import Score
-from resonance.score.recordings import effect_recordings, recordings
+from resonance.score.recordings import recordings
 from resonance.score.timeline import Placed, Timeline
 from resonance.score.words import nearest
-from resonance.units import db_from_level, parameters
+from resonance.units import parameters
 
 LAP_S = 10.0
 """How long what lasts takes from the end of a loop into its beginning, where the loop is long enough."""
 LAUNCH_BLEND_S = 3.0
 """How long a launched scene takes over, at least; longer where it has a longer crossfade."""
 HOLD_BLEND_S = 8.0
-PLACE = "place_t60_s"
-"""A sound that declares this parameter has a reverberation of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A stretch of the piece as it comes off the desk, each float32 (2, frames).
-
-    `mix` is what is heard, and lags behind the rest by the engine's `latency_frames`. `stems` holds each
-    heard sound's dry signal, `space` all reverberation; they add up to `premaster`. All arrays are the
-    engine's own and are overwritten by the next block.
-    """
-
-    start: int
-    mix: F32
-    premaster: F32
-    space: F32
-    stems: Mapping[str, F32]
-    events: Sequence[Event] = field(default=())
-
-    def stem(self, name: str) -> F32:
-        """A sound's dry signal, silence where it rests; or by these names the `space` and the `premaster`."""
-        if name == "space":
-            return self.space
-        if name == "premaster":
-            return self.premaster
-        return self.stems.get(name, np.zeros_like(self.premaster))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +41,12 @@ class Due:
 
     span: Span
     begun: Mapping[str, Sequence[Event]]
-    t60s_s: Mapping[str, F64]
     effects: Mapping[str, Span]
 
     @property
     def events(self) -> Sequence[Event]:
         """All that begins, in order."""
-        begun = (event for events in self.begun.values() for event in events)
-        return sorted(begun, key=lambda event: (event.frame, event.name))
+        return in_order([event for events in self.begun.values() for event in events])
 
 
 class Engine:
@@ -126,11 +95,6 @@ class Engine:
         for name, keys in self._curves.items():
             for key, known in keys.items():
                 self._clock.track(known, self.timeline.effect(name, key))
-        response = effect_recordings(score, "space", self.rate)
-        space = replace(self._setting("space"), recordings=response)
-        self._space = Space(score.effects["space"].patch(), space)
-        end = math.inf if loops else self.frames
-        self._master = Master(score.effects["master"].patch(), self._setting("master"), end)
         self._ceiling = Ceiling(self.rate)
         self._heard = self._chosen(set(only), set(without))
         self._locks = dict(locks or {})
@@ -141,19 +105,15 @@ class Engine:
         self._scratch = Scratch()
         self._pause_s = pause_s
         self._parts = _in_order([self._part(name) for name in score.sounds])
-        self._places = {
-            part.name: Space(SpacePatch(), self._setting(f"{part.name} place"))
-            for part in self._parts
-            if PLACE in score.sounds[part.name].definition.parameters
-        }
-        # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
-        # each stem, and is laid on the stems only where they are asked for.
-        self._weather = {name: self._over() for name in ("dry", "space", *(self._heard if stems else ()))}
+        order = [part.name for part in self._parts]
+        end = math.inf if loops else self.frames
+        self._desk, beside = (
+            Desk(score, self._setting, order, self._heard, end, stems=stems) for _ in range(2)
+        )
+        self.keys = Keys(score, self._played_part, beside)
+        self._ahead: tuple[Due, Block] | None = None
+        self._taken = 0
         self._fades_out = not loops
-        self._count = 0
-        self._held: dict[tuple[int, int], list[tuple[str, int]]] = {}
-        self._tuned_hz: dict[int, float] = {}
-        self._keys_hz: dict[int, float | None] = {}
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
 
@@ -175,7 +135,12 @@ class Engine:
     @property
     def frame(self) -> int:
         """The first frame that is not rendered yet."""
-        return self._clock.frame
+        return self.step * GRID_FRAMES
+
+    @property
+    def step(self) -> int:
+        """The first step that is not rendered yet."""
+        return self._clock.step + self._taken
 
     def _around(self) -> Turn:
         first = round(self.timeline.lead_s * self.rate)
@@ -185,13 +150,6 @@ class Engine:
     def _setting(self, name: str) -> Setting:
         return Setting(name, self.rate, self.seed, self.score.tuning)
 
-    def _over(self) -> Sequence[tuple[str, Fog | Collapse]]:
-        """The effects that lie over everything, in their order, each at rest."""
-        return [
-            ("collapse", Collapse(self.score.effects["collapse"].patch(), self._setting("collapse"))),
-            ("fog", Fog(self.score.effects["fog"].patch(), self._setting("fog"))),
-        ]
-
     def _part(self, name: str) -> Part:
         if self._pause_s:
             time.sleep(self._pause_s)
@@ -200,6 +158,14 @@ class Engine:
             if declared.follows_curves:
                 self._clock.track(f"{name}.{parameter}", self.timeline.field(name, parameter))
         self._clock.track(f"{name}.presence", self.timeline.presence(name))
+        return Part(*self._ingredients(name))
+
+    def _played_part(self, name: str) -> Part:
+        """A second part of a sound, for hands."""
+        return Part(*self._ingredients(name), by_hand=True)
+
+    def _ingredients(self, name: str) -> tuple[Any, ...]:
+        played = self.score.sounds[name]
         setting = replace(
             self._setting(name),
             seed=self._locks.get(name, self.seed),
@@ -207,7 +173,7 @@ class Engine:
             past=self._past,
         )
         tell = self.messages.append
-        return Part(played.definition, played.patch(), setting, self._clock, self._scratch, tell, self.turn)
+        return played.definition, played.patch(), setting, self._clock, self._scratch, tell, self.turn
 
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
         names = set(self.score.sounds)
@@ -221,11 +187,37 @@ class Engine:
 
     def unlimited(self, steps: int) -> Block:
         """As `advance`, but the mix is not late, and has not met the ceiling yet."""
+        if self._ahead is None:
+            self.sound_ahead(steps)
+        assert self._ahead is not None
+        due, block = self._ahead
+        first, last = self._taken, self._taken + steps
+        if last > due.span.steps:
+            left = due.span.steps - first
+            raise ValueError(f"{left} steps are left of what was sounded ahead, not {steps}")
+        if steps < due.span.steps:
+            block = block.cut(first, last)
+        played = self.keys.over(due, first, last, self._sounding)
+        if played is not None:
+            by_hand, whole = played
+            block = block.with_(by_hand)
+            if self._past is not None:
+                self._past.beside(by_hand.start, whole)
+        self._taken = last
+        if last == due.span.steps:
+            self.passed(due)
+        return block
+
+    def sound_ahead(self, steps: int) -> None:
+        """Sounds all that the piece does by itself over the next steps, to be taken in shorter spans.
+
+        What hands do to it meanwhile is heard after them; only the notes that they play are heard at once.
+        """
         due = self.due(steps)
         for part in self.playing:
             part.render(due.span, due.begun)
-        self.passed(due)
-        return self.mixed(due, {part.name: (part.dry, part.wet) for part in self.playing if part.sounding})
+        sounded = {part.name: (part.dry, part.wet) for part in self.playing if part.sounding}
+        self._ahead = due, self.mixed(due, sounded)
 
     def _limited(self, block: Block) -> Block:
         mix = np.empty_like(block.mix)
@@ -234,8 +226,13 @@ class Engine:
 
     @property
     def playing(self) -> Sequence[Part]:
-        """The parts that are sounded: whoever reflects the past hears all, whoever is listening to what."""
-        return [part for part in self._parts if part.name in self._heard or self._past is not None]
+        """The parts that are sounded."""
+        return [part for part in self._parts if part.name in self._sounding]
+
+    @property
+    def _sounding(self) -> Collection[str]:
+        """Their names: whoever reflects the past hears all, whoever is listening to what."""
+        return self._heard if self._past is None else self.score.sounds
 
     def due(self, steps: int, *, desk: bool = True) -> Due:
         """Decides what all do over the next steps; `passed` is to be told when they have been sounded.
@@ -246,70 +243,53 @@ class Engine:
             raise ValueError(f"a span has 1 to {MAX_STEPS} steps, not {steps}")
         span = self._clock.span(steps)
         begun: dict[str, Sequence[Event]] = {}
+        heard = self.keys.answered()
         for part in self._parts:
-            begun[part.name] = part.decide(span, begun)
+            begun[part.name] = part.decide(span, heard)
+            heard[part.name] = [*heard.get(part.name, ()), *begun[part.name]]
         if not desk:
-            return Due(span, begun, {}, {})
-        t60s_s = {
-            name: self._clock.values(f"{name}.{PLACE}", steps) for name in self._places if name in self._heard
-        }
-        return Due(span, begun, t60s_s, {name: self._fields(span, name) for name in self._curves})
+            return Due(span, begun, {})
+        effects = {name: self._fields(span, name) for name in self._curves}
+        for name in self._desk.places:
+            t60_s = self._clock.values(f"{name}.{PLACE}", steps)
+            effects[place(name)] = span.with_fields({**effects["space"].fields, "t60_s": t60_s})
+        return Due(span, begun, effects)
 
     def passed(self, due: Due) -> None:
         """The clock goes on past a span."""
         self._clock.step += due.span.steps
+        self._ahead, self._taken = None, 0
 
     def mixed(self, due: Due, sounded: Mapping[str, tuple[F32, F32]]) -> Block:
-        """What sounded over a span, dry and wet by its name, in its space and under its weather, levelled."""
-        frames = due.span.frames
-        dry, wet, unheard, space = (np.zeros((2, frames), np.float32) for _ in range(4))
-        stems: dict[str, F32] = {}
-        wets: dict[str, F32] = {}
-        # In the order of the parts: sums of floats hang on it.
-        for name in (part.name for part in self._parts if part.name in sounded):
-            own_dry, own_wet = sounded[name]
-            if name not in self._heard:
-                unheard += own_dry
-                continue
-            dry += own_dry
-            stems[name] = own_dry
-            if name in self._places:
-                wets[name] = own_wet
-            else:
-                wet += own_wet
+        """What sounded over a span, dry and wet by its name, off the desk."""
+        block, whole = self._desk.mixed(due.span, due.effects, sounded, due.events)
         if self._past is not None:
-            self._past.listen(due.span.start, dry + unheard)
-        shared = due.effects["space"]
-        for name, t60_s in due.t60s_s.items():
-            place = _with(shared, {**shared.fields, "t60_s": t60_s})
-            self._places[name].render(place, wets.get(name), space)
-        self._space.render(shared, wet, space)
-        for laid_on, effects in self._weather.items():
-            audio = {"dry": dry, "space": space}.get(laid_on)
-            if audio is None:
-                audio = stems.setdefault(laid_on, np.zeros((2, frames), np.float32))
-            for name, effect in effects:
-                effect.render(due.effects[name], audio)
-        premaster = dry + space
-        mix = np.empty_like(premaster)
-        self._master.render(due.effects["master"], premaster, mix)
-        return Block(due.span.start, mix, premaster, space, stems, due.events)
+            self._past.listen(due.span.start, whole)
+        return block
+
+    def listens(self, sound: str) -> bool:
+        """Whether any other sound answers what is played on this one."""
+        return any(sound in part.hears for part in self._parts)
 
     def _fields(self, span: Span, name: str) -> Span:
         """The span as an effect sees it: with all that it follows, for whoever comes later."""
         fields = {key: self._clock.values(known, span.steps) for key, known in self._curves[name].items()}
-        return _with(span, fields)
+        return span.with_fields(fields)
 
     @property
     def scene(self) -> Placed:
         """The scene that plays."""
-        return self.timeline.scene_at(self._clock.placed_s)
+        return self.timeline.scene_at(self._placed_s)
+
+    @property
+    def _placed_s(self) -> float:
+        return self._clock.placed_at_s(self.step)
 
     @property
     def position(self) -> float:
         """How far the scene has come, 0 to 1."""
         scene = self.scene
-        return min(max((self._clock.placed_s - scene.start_s) / (scene.end_s - scene.start_s), 0.0), 1.0)
+        return min(max((self._placed_s - scene.start_s) / (scene.end_s - scene.start_s), 0.0), 1.0)
 
     @property
     def stays(self) -> bool:
@@ -380,12 +360,16 @@ class Engine:
         if self._past is not None:
             self._past.follow(self._clock.course)
         if self._fades_out:
-            self._master.end = self.end
+            self._ends_at(self.end)
+
+    def _ends_at(self, frame: float) -> None:
+        for desk in (self._desk, self.keys.desk):
+            desk.master.end = frame
 
     def goes_on(self) -> None:
         """Its end is not the end: it is not faded out there."""
         self._fades_out = False
-        self._master.end = math.inf
+        self._ends_at(math.inf)
 
     def next_beat(self) -> tuple[int, bool]:
         """The step in which the heart beats next, and whether a breath begins there."""
@@ -443,7 +427,7 @@ class Engine:
     def levels(self) -> dict[str, float]:
         """The peak of each heard sound in the last block, 0 where it was silent."""
         return {
-            part.name: float(np.abs(part.dry).max(initial=0.0)) if part.sounding else 0.0
+            part.name: max(part.peak, self.keys.peak(part.name))
             for part in self._parts
             if part.name in self._heard
         }
@@ -493,107 +477,18 @@ class Engine:
         one number. `touch` is how the hand already bends, presses and colours it. Raises ValueError where
         the score does not have the sound.
         """
-        part = next((part for part in self._parts if part.name == sound), None)
-        if part is None:
-            raise ValueError(f"no sound '{sound}' in {self.score.name} to play a note on")
-        if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
-            raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
-        pitch_hz = self._key_hz(note)
-        if pitch_hz is None:
-            return
-        self._count += 1
-        detail: dict[str, Any] = {"note": note, "velocity": velocity, "channel": channel}
-        detail["held"] = self._count
-        if touch:
-            detail["hand"] = Hand(**touch)
-        part.put(
-            Event(
-                self.frame if frame is None else frame,
-                "note",
-                pitch_hz=pitch_hz,
-                level_db=2.0 * db_from_level(velocity),
-                rule="player",
-                detail=detail,
-            )
-        )
-        self._held.setdefault((channel, note), []).append((sound, self._count))
+        at = self.frame if frame is None else frame
+        self.keys.play(note, velocity, sound, channel=channel, frame=at, touch=touch)
 
     def note_off(
         self, note: int, sound: str | None = None, *, channel: int = 0, velocity: float = 0.5
     ) -> None:
         """Lets go of a note that was played, on this sound or on any; `velocity` is how fast, 0 to 1."""
-        self.release(self.held(note, sound, channel), velocity)
-
-    def held(self, note: int | None, sound: str | None = None, channel: int | None = None) -> Collection[int]:
-        """The numbers of notes that are held, to be let go of: they are held no more."""
-        found = set()
-        exact = channel is not None and note is not None
-        for key in [(channel, note)] if exact else list(self._held):
-            if key in self._held and channel in (None, key[0]) and note in (None, key[1]):
-                kept = [(on, number) for on, number in self._held[key] if sound not in (None, on)]
-                found |= {number for on, number in self._held[key] if sound in (None, on)}
-                self._held[key] = kept
-                if not kept:
-                    del self._held[key]
-        return found
-
-    def release(self, played: Collection[int], velocity: float = 0.5) -> None:
-        """Lets go of notes by the numbers that `held` gave."""
-        for part in self._parts:
-            part.release(played, velocity)
-
-    def cut(self, channel: int | None = None) -> None:
-        """Ends what the player's notes still sound, all or a channel's, within five milliseconds."""
-        for part in self._parts:
-            part.cut(channel)
-
-    def express(
-        self, note: int | None = None, sound: str | None = None, *, channel: int = 0, **values: float
-    ) -> None:
-        """Bends, presses or colours a held note, or with `note` None all of a channel.
-
-        `values` are `bend_cents`, `pressure` and `timbre`, as far as they change.
-        """
-        for part in self._parts:
-            if sound in (None, part.name):
-                part.express(note, channel, values)
-
-    def tune(self, note: int, pitch_hz: float) -> None:
-        """Tunes a key; notes that are held follow it where the score says so."""
-        self._tuned_hz[note] = pitch_hz
-
-    def _key_hz(self, note: int) -> float | None:
-        """What a key sounds now; None where it is mute."""
-        if note not in self._keys_hz:
-            self._keys_hz[note] = self.score.tuning.note_hz(note)
-        return self._tuned_hz.get(note) or self._keys_hz[note]
-
-    def follow(self, note: int) -> None:
-        """Brings the held notes of a key to where it is tuned now, where the score lets them follow."""
-        pitch_hz = self._key_hz(note)
-        if pitch_hz is None or self.score.held_notes != "follow":
-            return
-        for part in self._parts:
-            part.retune(note, pitch_hz)
+        self.keys.release(self.step, self.keys.held(note, sound, channel), velocity)
 
     def lead(self, frame: int, interval_s: float) -> None:
         """Leads the heart: a beat at `frame`, not rendered yet, and one each `interval_s` from there on."""
         self._clock.lead(frame, interval_s)
-
-
-def _with(span: Span, fields: Mapping[str, F64]) -> Span:
-    """The span with other fields."""
-    return Span(
-        span.start,
-        span.steps,
-        span.rate_hz,
-        span.valence,
-        span.energy,
-        span.tension,
-        span.bpm,
-        span.presence,
-        fields,
-    )
 
 
 def _in_order(parts: list[Part]) -> list[Part]:

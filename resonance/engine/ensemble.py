@@ -36,7 +36,8 @@ from resonance.engine.parts import Scratch
 from resonance.sounds import own_files, own_sound
 
 if TYPE_CHECKING:
-    from resonance.engine.engine import Block, Due, Engine
+    from resonance.engine.desk import Block
+    from resonance.engine.engine import Due, Engine
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 """How players begin: as copies of the leader, at once; or anew, with the engine sent after them."""

@@ -7,22 +7,23 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Touch
 from resonance.dsp import F64
 from resonance.dsp.curves import glides
-from resonance.engine.clock import RIDE_STEPS
 
 AT_REST = {"bend_cents": 0.0, "tuned_cents": 0.0, "pressure": 0.0, "timbre": 0.5}
 """`tuned_cents` is how far its key was tuned away since it was struck; a voice feels it as a bend."""
+
+GLIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 _NAMES = tuple(AT_REST)
 
 
 class Hand:
-    """What is done to one note. Whatever moves gets there within eight steps, as every control does."""
+    """What is done to one note. Whatever moves gets there within eight steps, softly."""
 
     def __init__(self, **values: float) -> None:
         """Begins where the hand already is, with what is not at rest."""
         self._to = np.array([(AT_REST | values)[name] for name in _NAMES])
         self._from = self._to.copy()
-        self._since = np.full(len(_NAMES), -RIDE_STEPS)
+        self._since = np.full(len(_NAMES), -GLIDE_STEPS)
         self._still: Touch | None = None
 
     def move(self, step: int, **values: float) -> None:
@@ -35,7 +36,7 @@ class Hand:
 
     def touch(self, step: int, steps: int) -> Touch:
         """What the voice feels over some steps."""
-        if step < self._since.max() + RIDE_STEPS:
+        if step < self._since.max() + GLIDE_STEPS:
             return _felt(self._over(step, steps))
         if self._still is None:
             self._still = _felt(np.repeat(self._to[:, None], MAX_STEPS + 1, axis=1))
@@ -44,7 +45,7 @@ class Hand:
     def _over(self, step: int, steps: int) -> F64:
         """Everything at the borders of some steps, (values, steps + 1)."""
         over = np.empty((len(_NAMES), steps + 1))
-        glides(self._from, self._to, step - self._since, RIDE_STEPS, over)
+        glides(self._from, self._to, step - self._since, GLIDE_STEPS, over)
         return over
 
 

@@ -113,6 +113,13 @@ class Strip(NamedTuple):
     send: F64
     cutoff: F64 | None
 
+    def cut(self, first: int, last: int) -> Strip:
+        """From a step of the span to another."""
+        borders = slice(first, last + 1)
+        return Strip(
+            self.gain[borders], self.send[borders], None if self.cutoff is None else self.cutoff[borders]
+        )
+
 
 class Part:
     """One sound of the score, playing. After `render`, `dry` and `wet` hold the span, where `sounding`.
@@ -129,9 +136,12 @@ class Part:
         scratch: Scratch,
         tell: Callable[[str], None],
         turn: Turn | None = None,
+        *,
+        by_hand: bool = False,
     ) -> None:
         self.name = sound.name
-        self.hears: tuple[str, ...] = sound.rule.hears if sound.rule else ()
+        rule = None if by_hand else sound.rule or Sustain
+        self.hears: tuple[str, ...] = rule.hears if rule else ()
         self.reflects = sound.voice.reflects
         self.began: Sequence[Event] = ()
         self.sounding = False
@@ -147,19 +157,28 @@ class Part:
         curves = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
         self._fields = {name: f"{sound.name}.{name}" for name in curves}
         self._own: tuple[Span, Span] | None = None
-        self._rule = (sound.rule or Sustain)(patch, setting)
-        self._rule_failed = False
-        self._voices = sound.voice.voices if sound.rule else 1
-        spares = SPARES if sound.rule else 0
-        self._free = [Slot(sound.voice(patch, setting)) for _ in range(self._voices + spares)]
+        self._rule = rule(patch, setting) if rule else None
+        self._voices = sound.voice.voices if sound.rule or by_hand else 1
+        spares = SPARES if sound.rule or by_hand else 0
+        self._new = functools.partial(sound.voice, patch, setting)
+        self._unbuilt = self._voices + spares
+        self._free: list[Slot] = []
+        while not by_hand and self._unbuilt:
+            self._build()
         self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = self._notes = 0
         self._air = np.zeros(4)
         self._rested: tuple[tuple[float, float], Way] | None = None
+        self._strips: tuple[Span, Strip] | None = None
         self.buffers = Scratch(), Scratch()  # where it sounds into: dry and wet
         # What every process has that has this part; it is not sent with its voices.
         self._common = [patch, setting, setting.past, *setting.recordings]
+
+    def _build(self) -> None:
+        """Builds one of the pool's voices; what is played by hand only builds what it needs."""
+        self._unbuilt -= 1
+        self._free.append(Slot(self._new()))
 
     def follow(self) -> None:
         """Learns where on the clock's course the score wants the sound."""
@@ -198,8 +217,12 @@ class Part:
                 asked = self.span(span, heard).cut(max(begin - first, 0), min(end - first, span.steps))
                 for event in self._asked(asked):
                     self.put(event)
+        return self.begin_until(span.start + span.frames)
+
+    def begin_until(self, frame: int) -> Sequence[Event]:
+        """What begins before a frame, in order: it is rendered next."""
         began = []
-        while self._pending and self._pending[0][0] < span.start + span.frames:
+        while self._pending and self._pending[0][0] < frame:
             event = heapq.heappop(self._pending)[2]
             # Named as it begins: when it was decided hangs on the span's length.
             event.sound = self.name
@@ -215,13 +238,13 @@ class Part:
 
     def _asked(self, span: Span) -> Sequence[Event]:
         """What the rule decides in a span, in order; one that fails is not asked again."""
-        if self._rule_failed:
+        if self._rule is None:
             return ()
         events: list[Event] = []
         try:
             events.extend(self._rule.events(span))
         except _FAULTS as fault:
-            self._rule_failed = True
+            self._rule = None
             self._mute(f"its rule {_told(fault)}", span)
         return sorted(events, key=lambda event: event.frame)
 
@@ -229,41 +252,41 @@ class Part:
         at_s = span.start / span.rate_hz
         self._tell(f"{self.name}: {what} at {at_s:.1f} s and was muted; the piece goes on")
 
-    def release(self, played: Collection[int], velocity: float = 0.5) -> None:
-        """Lets go of a player's notes by their numbers in the order of playing."""
+    def release(self, step: int, played: Collection[int], velocity: float = 0.5) -> None:
+        """Lets go of a player's notes, from a step on, by their numbers in the order of playing."""
         for _, _, event in self._pending:
             if event.detail.get("held") in played:
                 event.detail["let_go"] = velocity
         for slot in self._busy:
             if slot.event.detail.get("held") in played:
-                self._let_go(slot, self._clock.step, velocity)
+                self._let_go(slot, step, velocity)
 
     def _let_go(self, slot: Slot, step: int, velocity: float) -> None:
         slot.end = min(slot.end, step + self._steps(slot.voice.release(velocity)))
         del slot.event.detail["held"]
 
-    def express(self, note: int | None, channel: int, values: Mapping[str, float]) -> None:
+    def express(self, step: int, note: int | None, channel: int, values: Mapping[str, float]) -> None:
         """Moves the hand on a player's held notes: on one, or on all of a channel."""
         for slot in self._busy:
             detail = slot.event.detail
             if "held" in detail and detail["channel"] == channel and note in (None, detail["note"]):
                 slot.hand = slot.hand or Hand()
-                slot.hand.move(self._clock.step, **values)
+                slot.hand.move(step, **values)
 
-    def retune(self, note: int, pitch_hz: float) -> None:
+    def retune(self, step: int, note: int, pitch_hz: float) -> None:
         """Bends a player's held notes of one key to another pitch."""
         for slot in self._busy:
             detail = slot.event.detail
             if "held" in detail and detail["note"] == note and slot.event.pitch_hz:
                 slot.hand = slot.hand or Hand()
-                slot.hand.move(self._clock.step, tuned_cents=cents_from_ratio(pitch_hz / slot.event.pitch_hz))
+                slot.hand.move(step, tuned_cents=cents_from_ratio(pitch_hz / slot.event.pitch_hz))
 
-    def cut(self, channel: int | None) -> None:
+    def cut(self, step: int, channel: int | None) -> None:
         """Ends all that a player's notes still sound, within five milliseconds."""
         for slot in self._busy:
             detail = slot.event.detail
             if "note" in detail and channel in (None, detail["channel"]):
-                slot.end = min(slot.end, self._clock.step + LEAVE_STEPS)
+                slot.end = min(slot.end, step + LEAVE_STEPS)
                 slot.fade_steps = LEAVE_STEPS
 
     def may_sound(self, steps: int) -> bool:
@@ -295,19 +318,30 @@ class Part:
         self._air = np.zeros(4)
         self.sounding = False
 
-    def render(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> None:
-        """Sounds the engine's span into `dry` and `wet`."""
+    @property
+    def peak(self) -> float:
+        """The peak of the last span, 0 where it was silent."""
+        return float(np.abs(self.dry).max(initial=0.0)) if self.sounding else 0.0
+
+    def render(
+        self, span: Span, heard: Mapping[str, Sequence[Event]], first: int = 0, last: int | None = None
+    ) -> None:
+        """Sounds the engine's span, or from its step `first` to its step `last`, into `dry` and `wet`."""
         begins = [event for event in self.began if event.sounds]
         # What the air still owes is paid, so that nothing hangs on where a span happened to end.
         self.sounding = bool(begins or self._busy or (self.sounding and self._air.any()))
         if not self.sounding:
             return
         own = self.span(span, heard)
-        self.dry, self.wet = (buffer.silent(span.frames) for buffer in self.buffers)
-        strip = self._strip(own)
+        if self._strips is None or self._strips[0] is not span:
+            self._strips = span, self._strip(own)
+        strip = self._strips[1]
+        if last is not None and last - first < span.steps:
+            own, strip = own.cut(first, last), strip.cut(first, last)
+        self.dry, self.wet = (buffer.silent(own.frames) for buffer in self.buffers)
         for event in begins:
             self._begin(event, own, strip)
-        self._sound(own, strip, span.steps)
+        self._sound(own, strip, own.steps)
         if strip.cutoff is not None:
             absorb(self._air, strip.cutoff, self.dry, self.wet, min(_CLEAR_AIR_HZ / span.rate_hz, 0.49))
         else:
@@ -348,6 +382,8 @@ class Part:
             oldest.fade_steps = LEAVE_STEPS
         if not self._free and any(slot.end <= step for slot in self._busy):
             self._sound(span, strip, place)
+        if not self._free and self._unbuilt:
+            self._build()
         if not self._free:
             return
         slot = self._free.pop()

@@ -37,3 +37,12 @@ class Past:
             if last == begin + self._frames:
                 self.kept.pop(name, None)
                 self.kept[name] = (last, self._fresh.pop(name))
+
+    def beside(self, start: int, played: F32) -> None:
+        """Hears, too, what was played by hand over frames it has heard already, the last of all."""
+        end = start + played.shape[1]
+        for name, begin in self._begins.items():
+            first, last = max(begin, start), min(begin + self._frames, end)
+            memory = self._fresh[name] if name in self._fresh else self.kept.get(name, (0, None))[1]
+            if first < last and memory is not None:
+                memory[:, first - begin : last - begin] += played[:, first - start : last - start]

@@ -3,9 +3,11 @@
 It is a chain of engines. One plays the piece; an endless performance follows it with another night, and a
 scene that is held is handed over now and then to an engine that holds it anew, so that nothing that sounds
 hangs on what was long ago. Whatever is done at a frame has the same effect however the frames are asked
-for: a note sounds a fixed `delay_frames` later, to the sample, and all else is done where the next
-`HAND_STEPS` begin, so that a hand that moves all the time does not cut what is rendered into single steps.
-Without commands, and for a single piece, it is the engine's own render, to the bit.
+for: a note sounds a fixed `delay_frames` later, to the sample; what is done to notes is done where the next
+`HAND_STEPS` begin, and all else where the next `AHEAD_STEPS` begin. So the piece itself is sounded that far
+ahead at a time, at a fraction of the cost of short spans, and a hand that moves all the time does not cut
+what is rendered into single steps. Without commands, and for a single piece, it is the engine's own render,
+to the bit.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +60,9 @@ INSTRUMENTS = ("crystals", "lullaby", "tree", "moonlight")
 """What plays a note that names no sound: the first of these that the score has."""
 SHOWN_EVENTS = 20
 HAND_STEPS = 4
-"""The grid, 5.3 ms at 48 kHz, on which is done what hands do to what sounds already."""
+"""The grid, 5.3 ms at 48 kHz, on which is done what hands do to the notes that they hold."""
+AHEAD_STEPS = 16
+"""The grid, 21 ms at 48 kHz, on which is done what hands do to the piece: controls, scenes, rest."""
 
 LEAVES_S = 12.0
 """How long the sounds of a night's end take to leave; what rings on is heard for `TAIL_S` in all."""
@@ -77,6 +81,10 @@ _RESTLESS_S = 0.1
 _AHEAD_S = 10.0
 _BREATH_S = 0.03
 """Between two sounds of a night to come: what is heard now goes first."""
+
+
+_Due = list[tuple[int, int, Callable[[], None]]]
+"""A heap of what is due: at which step, in which order, and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,10 @@ class Performance:
         self.messages: list[str] = []
         self._ceiling = Ceiling(self.rate)
         self._surplus: F32 = np.zeros((2, 0), np.float32)
-        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._due: _Due = []
+        """What is to be done to the piece, each at a step: where what was sounded ahead has been heard."""
+        self._touches: _Due = []
+        """What is to be done to notes that are held."""
         self._asked: list[tuple[int, int, Command]] = []
         self._begun: deque[tuple[int, Command]] = deque()
         self._crowd = self._crowded = 0
@@ -201,7 +212,7 @@ class Performance:
         self._builder: ThreadPoolExecutor | None = None
         self._legs: list[Leg] = []
         opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
-        self._step = opening.step
+        self._step = self._ahead = opening.step
         # The ceiling's look-ahead comes out first: before the beginning nobody asks for it.
         self._skip = self.latency_frames if opening.step == 0 else 0
         self.frame = opening.step * GRID_FRAMES - (self.latency_frames - self._skip)
@@ -276,7 +287,13 @@ class Performance:
     def _advance(self, steps: int) -> None:
         """Plays up to `steps` steps, no further than the next thing that is due."""
         self._settle()
-        steps = self._begin_asked_within(max(1, min(steps, MAX_STEPS, self._next_due() - self._step)))
+        if self._step == self._ahead:
+            reach = min(self._grid(self._step + max(steps, AHEAD_STEPS)), self._next_due()) - self._step
+            reach = self._begin_asked_within(min(reach, MAX_STEPS), self._due)
+            for leg in self._legs:
+                leg.engine.sound_ahead(reach)
+            self._ahead += reach
+        steps = self._begin_asked_within(min(steps, self._ahead - self._step), self._touches)
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)
         listened = self.stem_names if self.stem_listener else ()
@@ -307,6 +324,8 @@ class Performance:
     def _settle(self) -> None:
         """Does everything that is due at this step."""
         self._do_due()
+        if self._step < self._ahead:
+            return
         if self._launch is not None and self._launch_step() == self._step:
             launch, self._launch = self._launch, None
             self._legs[-1].engine.launch(launch.scene, hold=self._legs[-1].engine.stays)
@@ -321,27 +340,28 @@ class Performance:
         self._look_ahead()
 
     def _next_due(self) -> int:
-        """The step at which something is due next."""
+        """The step after this one at which something is due next."""
         times = [self._handover_step(), self._landing_step() if self._landing is None else math.inf]
-        times += [leg.falls[1] for leg in self._legs if leg.falls is not None]
+        times += [self._grid_from(leg.falls[1]) for leg in self._legs if leg.falls is not None]
         times += [self._due[0][0]] if self._due else []
         if self._launch is not None:
-            times.append(self._legs[-1].opening.step + self._legs[-1].engine.next_beat()[0])
-            times.append(self._launch_step() or math.inf)
+            beat = self._legs[-1].opening.step + self._legs[-1].engine.next_beat()[0]
+            times += [self._grid_from(beat + 1), self._launch_step() or math.inf]
         after = [time for time in times if time > self._step]
         return int(min([*after, self._step + MAX_STEPS]))
 
     def _launch_step(self) -> int | None:
         """The step at which the scene that waits is launched, once that is known."""
         assert self._launch is not None
-        engine = self._legs[-1].engine
+        leg = self._legs[-1]
         if self._launch.when == "now":
-            waits = engine.entered + self._steps(_RESTLESS_S) if engine.entered else 0
-            return max(self._step, self._legs[-1].opening.step + waits)
-        step, draws_breath = engine.next_beat()
+            entered = leg.engine.entered
+            rested = leg.opening.step + entered + self._steps(_RESTLESS_S) if entered else self._step
+            return max(self._step, int(self._grid_from(rested))) if rested > self._step else self._step
+        step, draws_breath = leg.engine.next_beat()
         if self._launch.when == "breath" and not draws_breath:
             return None
-        return self._legs[-1].opening.step + step
+        return max(self._step, self._grid(leg.opening.step + step))
 
     def _steps(self, seconds: float) -> int:
         return round(seconds * self.rate / GRID_FRAMES)
@@ -387,7 +407,7 @@ class Performance:
                     self._channels[channel] = _moved(command)
                 case Tune(note, pitch_hz):
                     self._tuned_hz[note] = pitch_hz
-                    engine.tune(note, pitch_hz)
+                    engine.keys.tune(note, pitch_hz)
                 case Launch():
                     self._launch = command
                 case Rest(at_s):
@@ -407,8 +427,8 @@ class Performance:
             return math.inf
         if leg.engine.stays:
             settled = leg.engine.entered + self._steps(_SETTLED_S)
-            return leg.opening.step + max(self._steps(HELD_S), settled)
-        return leg.opening.step + math.ceil(leg.engine.end / GRID_FRAMES) if self._goes_on else math.inf
+            return self._grid_from(leg.opening.step + max(self._steps(HELD_S), settled))
+        return self._grid_from(leg.opening.step + leg.engine.end / GRID_FRAMES) if self._goes_on else math.inf
 
     def _hand_over(self) -> None:
         """The next engine takes over: in the scene that is held, or with another night."""
@@ -483,7 +503,7 @@ class Performance:
         """The step at which it begins to come to rest; infinity where it is not to."""
         if self._rest_frame is None:
             return math.inf
-        return self._rest_frame // GRID_FRAMES - self._steps(LANDING_S)
+        return self._grid(self._rest_frame // GRID_FRAMES - self._steps(LANDING_S))
 
     def _land(self) -> None:
         assert self._rest_frame is not None
@@ -520,17 +540,17 @@ class Performance:
         if self._surplus.shape[1] == 0:
             self._do_due()
 
-    def _begin_asked_within(self, steps: int) -> int:
+    def _begin_asked_within(self, steps: int, due: _Due) -> int:
         """Begins what was asked for while the next steps are heard; says how many of them can be one span.
 
-        A note is put where it begins, and all else is due later: at a span's border.
+        A note is put where it begins, and all else is due later: at a span's border, if it is in `due`.
         """
         while self._asked and self._asked[0][0] < (self._step + steps) * GRID_FRAMES - self.latency_frames:
             at, _, command = heapq.heappop(self._asked)
             self._begin(at, command)
-            if self._due:
-                steps = min(steps, self._due[0][0] - self._step)
-        return steps
+            if due:
+                steps = min(steps, due[0][0] - self._step)
+        return min(steps, due[0][0] - self._step) if due else steps
 
     def _told(self, frame: int) -> None:
         """Writes down what was begun before a frame that is about to be heard."""
@@ -552,10 +572,7 @@ class Performance:
             case LetGo(name):
                 self._later(at, lambda engine: engine.let_go(name))
             case Launch() | Hold() | Rest():
-                # On the next beat: from the very step on. At once: with all else that hands do.
-                at_once = isinstance(command, Launch) and command.when == "now"
-                step = self._hand_step(at) if at_once else self._step_of(at)
-                self._put(step, partial(self._go, command, at))
+                self._put(at, partial(self._go, command, at))
             case NoteOn(_, velocity) if velocity > 0.0 and not self._is_free(at):
                 pass
             case NoteOn(note, velocity, sound, channel) if velocity > 0.0:
@@ -563,13 +580,16 @@ class Performance:
                 touch = self._channels.get(channel)
                 begins = heard - leg.first_frame
                 leg.engine.note_on(note, velocity, instrument, channel=channel, frame=begins, touch=touch)
+                if leg.engine.listens(instrument):
+                    # Who answers it does so where the piece is next sounded ahead.
+                    self._put(heard + GRID_FRAMES, _nothing)
             case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
                 up = velocity if isinstance(command, NoteOff) else 0.5
                 self._release(after, note, sound, channel, up)
             case AllOff(channel, cut):
                 self._release(after, None, None, channel)
                 if cut:
-                    self._later(after, lambda engine: engine.cut(channel))
+                    self._touch(after, lambda engine: engine.keys.cut(engine.step, channel))
             case Express(note, channel, sound):
                 moved = _moved(command)
                 if note is None:
@@ -577,12 +597,12 @@ class Performance:
                 self._express(after, note, channel, sound, moved)
             case Pulse(in_s, interval_s):
                 beat = heard + round(in_s * self.rate)
-                self._put(self._step_of(at), partial(self._lead, beat, interval_s))
+                self._put(at, partial(self._lead, beat, interval_s))
             case Tune(note, pitch_hz):
                 self._tuned_hz[note] = pitch_hz
                 for engine in self._engines:
-                    engine.tune(note, pitch_hz)
-                self._later(after, lambda engine: engine.follow(note))
+                    engine.keys.tune(note, pitch_hz)
+                self._touch(after, lambda engine: engine.keys.follow(engine.step, note))
 
     def _is_free(self, at: int) -> bool:
         """Whether another note can begin: of a flood of them no ear hears every one."""
@@ -608,6 +628,8 @@ class Performance:
                     self._land()
 
     def _lead(self, frame: int, interval_s: float) -> None:
+        while frame < self._step * GRID_FRAMES:
+            frame += round(interval_s * self.rate)
         for leg in self._legs:
             leg.engine.lead(frame - leg.first_frame, interval_s)
 
@@ -616,19 +638,20 @@ class Performance:
     ) -> None:
         """Lets go of notes a little later; which ones are meant is known now."""
         for engine in self._engines:
-            played = engine.held(note, sound, channel)
+            played = engine.keys.held(note, sound, channel)
             if played:
-                self._put(self._hand_step(frame), partial(engine.release, played, velocity))
+                self._touch(frame, partial(_let_go, played, velocity), [engine])
 
     def _express(
         self, frame: int, note: int | None, channel: int, sound: str | None, moved: Mapping[str, float]
     ) -> None:
         """Moves the hand on notes; of several moves up to the same step the last one counts."""
-        step = self._hand_step(frame)
+        step = self._step_of(frame, HAND_STEPS)
         moves = self._moves.get(step)
         if moves is None:
             moves = self._moves[step] = {}
-            self._put(step, partial(self._move, step))
+            move: Callable[[], None] = partial(self._move, step)
+            heapq.heappush(self._touches, (step, self._next(), move))
         for name, value in moved.items():
             key = note, channel, sound, name
             moves.pop(key, None)
@@ -639,34 +662,52 @@ class Performance:
         for (note, channel, sound), several in itertools.groupby(moves, key=lambda move: move[0][:3]):
             values = {key[3]: value for key, value in several}
             for engine in self._engines:
-                engine.express(note, sound, channel=channel, **values)
+                engine.keys.express(engine.step, note, sound, channel, values)
 
     def _later(self, frame: int, act: Callable[[Engine], None]) -> None:
-        """Has something done to every engine where the next hand's steps after a frame begin."""
+        """Has something done to the piece of every engine, when a frame has come."""
 
         def acts() -> None:
             for engine in self._engines:
                 act(engine)
 
-        self._put(self._hand_step(frame), acts)
+        self._put(frame, acts)
 
-    def _hand_step(self, frame: int) -> int:
-        """The step at which a hand's next steps begin, when a frame has come."""
-        length = HAND_STEPS * GRID_FRAMES
-        return self._step_of(-(-frame // length) * length)
+    def _put(self, frame: int, act: Callable[[], None]) -> None:
+        """Has something done to the piece where it is next sounded ahead, when a frame has come."""
+        heapq.heappush(self._due, (self._step_of(frame, AHEAD_STEPS), self._next(), act))
 
-    def _step_of(self, frame: int) -> int:
-        """The first step that is not played yet when a frame has come; at the beginning none is."""
-        return -(-(frame + self.latency_frames) // GRID_FRAMES) if frame > 0 else 0
+    def _touch(self, frame: int, act: Callable[[Engine], None], engines: Sequence[Engine] = ()) -> None:
+        """Has something done to notes that are held, of every engine or of some, when a frame has come."""
 
-    def _put(self, step: int, act: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (step, self._next(), act))
+        def acts() -> None:
+            for engine in engines or self._engines:
+                act(engine)
+
+        heapq.heappush(self._touches, (self._step_of(frame, HAND_STEPS), self._next(), acts))
+
+    def _step_of(self, frame: int, grid: int) -> int:
+        """The first step of a grid that is not played yet when a frame has come; at the beginning none is."""
+        return self._grid_from(-(-(frame + self.latency_frames) // GRID_FRAMES), grid) if frame > 0 else 0
+
+    def _grid(self, step: int) -> int:
+        """The last step up to this one at which something may be done to the piece."""
+        return self._grid_from(step - AHEAD_STEPS + 1)
+
+    def _grid_from(self, step: float, grid: int = AHEAD_STEPS) -> Any:
+        """The first step of a grid that is not before this one; infinity is infinity.
+
+        Grids begin with the first frame that is heard: blocks that are asked for begin on them.
+        """
+        late = -(-self.latency_frames // GRID_FRAMES)
+        return step if step == math.inf else math.ceil((step - late) / grid) * grid + late
 
     def _do_due(self, until: float | None = None) -> None:
         """Does what is due by a step (default: this one), in its order."""
         until = self._step if until is None else until
-        while self._due and self._due[0][0] <= until:
-            heapq.heappop(self._due)[2]()
+        for due in (self._due, self._touches):
+            while due and due[0][0] <= until:
+                heapq.heappop(due)[2]()
 
     def _next(self) -> int:
         self._count += 1
@@ -709,6 +750,14 @@ def _lay(audio: F32, level: F64 | None, out: F32) -> None:
         out += audio
     else:
         ramped(audio, level, out)
+
+
+def _nothing() -> None:
+    """What is due where only a border is wanted."""
+
+
+def _let_go(played: Collection[int], velocity: float, engine: Engine) -> None:
+    engine.keys.release(engine.step, played, velocity)
 
 
 def _moved(command: Express) -> dict[str, float]:

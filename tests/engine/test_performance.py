@@ -8,7 +8,7 @@ from test_engine import PIECE
 import resonance
 from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Set
 from resonance.engine.engine import Engine
-from resonance.engine.performance import HAND_STEPS, MOST_NOTES_HZ, Performance
+from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, MOST_NOTES_HZ, Performance
 
 HANDS: list[tuple[int, Command]] = [
     (0, Set("tension", 0.9)),
@@ -82,12 +82,15 @@ def test_a_finger_that_presses_lets_up_and_presses_again_is_heard_the_same(sound
 
 def test_hands_that_move_all_the_time_do_not_cut_what_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single steps cost several times as much as spans, and a finger that bends sends a message in each."""
-    spans = []
-    whole = Engine.unlimited
-    monkeypatch.setattr(Engine, "unlimited", lambda self, steps: spans.append(steps) or whole(self, steps))
+    spans, ahead = [], []
+    heard, sounded = Engine.unlimited, Engine.sound_ahead
+    monkeypatch.setattr(Engine, "unlimited", lambda self, steps: spans.append(steps) or heard(self, steps))
+    monkeypatch.setattr(
+        Engine, "sound_ahead", lambda self, steps: ahead.append(steps) or sounded(self, steps)
+    )
     performance = Performance(score_of(PIECE), seed=3)
-    performance.render(HAND_STEPS * 64)
-    spans.clear()
+    performance.render(AHEAD_STEPS * 64)
+    spans.clear(), ahead.clear()
     for k in range(20):
         for frame in range(performance.frame, performance.frame + HAND_STEPS * 64, 10):
             performance.do(Express(None, 0, bend_cents=float(k)), frame)
@@ -96,6 +99,7 @@ def test_hands_that_move_all_the_time_do_not_cut_what_is_rendered(monkeypatch: p
             performance.do(NoteOff(50 + k), frame)
         performance.render(HAND_STEPS * 64)
     assert spans == [HAND_STEPS] * 20
+    assert ahead == [AHEAD_STEPS] * (20 * HAND_STEPS // AHEAD_STEPS)
 
 
 def test_of_a_flood_of_notes_no_more_begin_than_are_told_apart() -> None:

@@ -1,0 +1,196 @@
+"""The desk: what sounded is given its space, its weather and its level.
+
+All of it is linear: two desks side by side, each with a part of what sounds, give together what one would
+give of their sum. So what is played by hand can go over a desk of its own, in short spans, beside a piece
+that was sounded ahead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from resonance.contract import Event, Setting, Span
+from resonance.dsp import F32, GRID_FRAMES
+from resonance.effects.collapse import Collapse
+from resonance.effects.fog import Fog
+from resonance.effects.master import Master
+from resonance.effects.space import Space, SpacePatch
+from resonance.score import Score
+from resonance.score.recordings import effect_recordings
+
+PLACE = "place_t60_s"
+"""A sound that declares this parameter has a reverberation of its own."""
+_FORGETS_S = 15.0
+"""After so much silence in and out no effect remembers anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of the piece as it comes off the desk, each float32 (2, frames).
+
+    `mix` is what is heard, and lags behind the rest by the engine's `latency_frames`. `stems` holds each
+    heard sound's dry signal, `space` all reverberation; they add up to `premaster`. All arrays are the
+    engine's own and are overwritten by the next block.
+    """
+
+    start: int
+    mix: F32
+    premaster: F32
+    space: F32
+    stems: Mapping[str, F32]
+    events: Sequence[Event] = ()
+
+    def cut(self, first: int, last: int) -> Block:
+        """From its step `first` to its step `last`."""
+        frames = slice(first * GRID_FRAMES, last * GRID_FRAMES)
+        begin, end = self.start + frames.start, self.start + frames.stop
+        return Block(
+            begin,
+            self.mix[:, frames],
+            self.premaster[:, frames],
+            self.space[:, frames],
+            {name: stem[:, frames] for name, stem in self.stems.items()},
+            [event for event in self.events if begin <= event.frame < end],
+        )
+
+    def stem(self, name: str) -> F32:
+        """A sound's dry signal, silence where it rests; or by these names the `space` and the `premaster`."""
+        if name == "space":
+            return self.space
+        if name == "premaster":
+            return self.premaster
+        return self.stems.get(name, np.zeros_like(self.premaster))
+
+    def with_(self, other: Block) -> Block:
+        """Both together, of the same frames."""
+        stems = dict(self.stems)
+        for name, stem in other.stems.items():
+            stems[name] = stems[name] + stem if name in stems else stem
+        return Block(
+            self.start,
+            self.mix + other.mix,
+            self.premaster + other.premaster,
+            self.space + other.space,
+            stems,
+            in_order([*self.events, *other.events]),
+        )
+
+
+def place(name: str) -> str:
+    """What a sound's place of its own goes by."""
+    return f"{name} place"
+
+
+def in_order(events: Sequence[Event]) -> list[Event]:
+    """Events as they begin; of those of one frame, by their names."""
+    return sorted(events, key=lambda event: (event.frame, event.name))
+
+
+class Desk:
+    """The effects of a score, running; `order` is that of the parts, in which they are summed.
+
+    `heard` are those in the mix. Each effect's span comes by its name. With `stems` the weather is laid on
+    every sound's own signal as well.
+    """
+
+    def __init__(
+        self,
+        score: Score,
+        setting: Callable[[str], Setting],
+        order: Sequence[str],
+        heard: set[str],
+        end: float,
+        *,
+        stems: bool = False,
+    ) -> None:
+        self._order = order
+        self._heard = heard
+        room = setting("space")
+        response = effect_recordings(score, "space", room.rate_hz)
+        self._space = Space(score.effects["space"].patch(), replace(room, recordings=response))
+        self._places = {
+            name: Space(SpacePatch(), setting(place(name)))
+            for name in order
+            if PLACE in score.sounds[name].definition.parameters
+        }
+        # What lies over everything is linear: laid on the dry sum and on the space it is what it would be on
+        # each stem, and is laid on the stems only where they are asked for.
+        under = ("dry", "space", *(sorted(heard) if stems else ()))
+        self._weather = {name: _over(score, setting) for name in under}
+        self.master = Master(score.effects["master"].patch(), setting("master"), end)
+        self._forgets_frames = _FORGETS_S * room.rate_hz
+        self._silent_frames = math.inf
+
+    @property
+    def places(self) -> Sequence[str]:
+        """The sounds that are heard in a place of their own."""
+        return [name for name in self._places if name in self._heard]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has been silent for so long that it has forgotten all it heard."""
+        return self._silent_frames > self._forgets_frames
+
+    def rest(self, span: Span, effects: Mapping[str, Span]) -> None:
+        """Lets a span go by in which it is idle."""
+        for space in (self._space, *self._places.values()):
+            space.rest(span.steps)
+        for laid_on in self._weather.values():
+            for name, effect in laid_on:
+                if isinstance(effect, Collapse):
+                    effect.render(effects[name], np.zeros((2, span.frames), np.float32))
+
+    def mixed(
+        self,
+        span: Span,
+        effects: Mapping[str, Span],
+        sounded: Mapping[str, tuple[F32, F32]],
+        events: Sequence[Event] = (),
+    ) -> tuple[Block, F32]:
+        """What sounded over a span, dry and wet by its name, in its space and under its weather, levelled.
+
+        And the dry sum of all that sounded, heard or not.
+        """
+        frames = span.frames
+        dry, wet, unheard, space = (np.zeros((2, frames), np.float32) for _ in range(4))
+        stems: dict[str, F32] = {}
+        wets: dict[str, F32] = {}
+        # In the order of the parts: sums of floats hang on it.
+        for name in (name for name in self._order if name in sounded):
+            own_dry, own_wet = sounded[name]
+            if name not in self._heard:
+                unheard += own_dry
+                continue
+            dry += own_dry
+            stems[name] = own_dry
+            if name in self._places:
+                wets[name] = own_wet
+            else:
+                wet += own_wet
+        whole = dry + unheard
+        for name in self.places:
+            self._places[name].render(effects[place(name)], wets.get(name), space)
+        self._space.render(effects["space"], wet, space)
+        for laid_on, over in self._weather.items():
+            audio = {"dry": dry, "space": space}.get(laid_on)
+            if audio is None:
+                audio = stems.setdefault(laid_on, np.zeros((2, frames), np.float32))
+            for name, effect in over:
+                effect.render(effects[name], audio)
+        premaster = dry + space
+        self._silent_frames = 0.0 if premaster.any() else self._silent_frames + frames
+        mix = np.empty_like(premaster)
+        self.master.render(effects["master"], premaster, mix)
+        return Block(span.start, mix, premaster, space, stems, events), whole
+
+
+def _over(score: Score, setting: Callable[[str], Setting]) -> Sequence[tuple[str, Fog | Collapse]]:
+    """The effects that lie over everything, in their order, each at rest."""
+    return [
+        ("collapse", Collapse(score.effects["collapse"].patch(), setting("collapse"))),
+        ("fog", Fog(score.effects["fog"].patch(), setting("fog"))),
+    ]

@@ -1,0 +1,179 @@
+"""The keys: the notes that hands play, on voices and over a desk of their own.
+
+What the piece does by itself is sounded ahead; a note is to be heard at once. So each sound that is played
+has a second part, without a rule, which sounds in spans as short as whoever listens asks for, beside the
+first. Neither takes the other's voices: how a hand plays changes nothing of what the piece plays, but that
+rules hear its notes, when they next decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resonance.contract import Event
+from resonance.dsp import GRID_FRAMES
+from resonance.engine.desk import Block, Desk
+from resonance.engine.hand import Hand
+from resonance.engine.parts import Part
+from resonance.score import Score
+from resonance.units import db_from_level
+
+if TYPE_CHECKING:
+    from resonance.engine.engine import Due
+
+
+class Keys:
+    """Plays a score's sounds by hand. `made` makes a sound's part when it is first played on.
+
+    `notes` begin at absolute frames; whatever else is done, is done at an absolute step that is not sounded
+    yet.
+    """
+
+    def __init__(self, score: Score, made: Callable[[str], Part], desk: Desk) -> None:
+        self._score = score
+        self._made = made
+        self.desk = desk
+        self._rested = 0  # the step of what was sounded ahead up to which the desk has come
+        self._parts: dict[str, Part] = {}
+        self._began: dict[str, list[Event]] = {}
+        self._count = 0
+        self._held: dict[tuple[int, int], list[tuple[str, int]]] = {}
+        self._tuned_hz: dict[int, float] = {}
+        self._keys_hz: dict[int, float | None] = {}
+
+    def play(
+        self,
+        note: int,
+        velocity: float,
+        sound: str,
+        *,
+        channel: int,
+        frame: int,
+        touch: Mapping[str, float] | None = None,
+    ) -> None:
+        """Begins a note at a frame; see `Engine.note_on`."""
+        if sound not in self._score.sounds:
+            raise ValueError(f"no sound '{sound}' in {self._score.name} to play a note on")
+        if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
+            raise ValueError(f"note {note} at velocity {velocity}: notes are 0 to 127, velocities up to 1")
+        pitch_hz = self._key_hz(note)
+        if pitch_hz is None:
+            return
+        self._count += 1
+        detail: dict[str, Any] = {"note": note, "velocity": velocity, "channel": channel}
+        detail["held"] = self._count
+        if touch:
+            detail["hand"] = Hand(**touch)
+        self._part(sound).put(
+            Event(
+                frame,
+                "note",
+                pitch_hz=pitch_hz,
+                level_db=2.0 * db_from_level(velocity),
+                rule="player",
+                detail=detail,
+            )
+        )
+        self._held.setdefault((channel, note), []).append((sound, self._count))
+
+    def _part(self, sound: str) -> Part:
+        if sound not in self._parts:
+            made = {**self._parts, sound: self._made(sound)}
+            self._parts = {name: made[name] for name in self._score.sounds if name in made}
+        return self._parts[sound]
+
+    def held(self, note: int | None, sound: str | None = None, channel: int | None = None) -> Collection[int]:
+        """The numbers of notes that are held, to be let go of: they are held no more."""
+        found = set()
+        exact = channel is not None and note is not None
+        for key in [(channel, note)] if exact else list(self._held):
+            if key in self._held and channel in (None, key[0]) and note in (None, key[1]):
+                kept = [(on, number) for on, number in self._held[key] if sound not in (None, on)]
+                found |= {number for on, number in self._held[key] if sound in (None, on)}
+                self._held[key] = kept
+                if not kept:
+                    del self._held[key]
+        return found
+
+    def release(self, step: int, played: Collection[int], velocity: float = 0.5) -> None:
+        """Lets go of notes by the numbers that `held` gave; `velocity` is how fast, 0 to 1."""
+        for part in self._parts.values():
+            part.release(step, played, velocity)
+
+    def cut(self, step: int, channel: int | None = None) -> None:
+        """Ends what still sounds, of all or of a channel, within five milliseconds."""
+        for part in self._parts.values():
+            part.cut(step, channel)
+
+    def express(
+        self, step: int, note: int | None, sound: str | None, channel: int, values: Mapping[str, float]
+    ) -> None:
+        """Bends, presses or colours a held note, or with `note` None all of a channel.
+
+        `values` are `bend_cents`, `pressure` and `timbre`, as far as they change.
+        """
+        for name, part in self._parts.items():
+            if sound in (None, name):
+                part.express(step, note, channel, values)
+
+    def tune(self, note: int, pitch_hz: float) -> None:
+        """Tunes a key, for notes to come."""
+        self._tuned_hz[note] = pitch_hz
+
+    def follow(self, step: int, note: int) -> None:
+        """Brings the held notes of a key to where it is tuned now, where the score lets them follow."""
+        pitch_hz = self._key_hz(note)
+        if pitch_hz is None or self._score.held_notes != "follow":
+            return
+        for part in self._parts.values():
+            part.retune(step, note, pitch_hz)
+
+    def _key_hz(self, note: int) -> float | None:
+        """What a key sounds now; None where it is mute."""
+        if note not in self._keys_hz:
+            self._keys_hz[note] = self._score.tuning.note_hz(note)
+        return self._tuned_hz.get(note) or self._keys_hz[note]
+
+    def peak(self, sound: str) -> float:
+        """The peak of what was played on a sound in the last block, 0 where it was silent."""
+        return self._parts[sound].peak if sound in self._parts else 0.0
+
+    def answered(self) -> dict[str, Sequence[Event]]:
+        """The notes that began since this was last asked, by the sounds they were played on."""
+        began: dict[str, Sequence[Event]] = dict(self._began)
+        self._began = {}
+        return began
+
+    def over(self, due: Due, first: int, last: int, heard: Collection[str]) -> tuple[Block, Any] | None:
+        """What is played from step `first` to step `last` of a span, off its desk, and the dry sum of it.
+
+        None where that is silence.
+        """
+        if first == 0:
+            self._rested = 0
+        events: list[Event] = []
+        sounded = {}
+        for name, part in self._parts.items():
+            began = part.begin_until(due.span.start + last * GRID_FRAMES)
+            if began:
+                self._began.setdefault(name, []).extend(began)
+                events += began
+            if name in heard:
+                part.render(due.span, {}, first, last)
+                if part.sounding:
+                    sounded[name] = part.dry, part.wet
+        if self.desk.is_idle and not sounded:
+            if last == due.span.steps:
+                self._rest(due, last)
+            return None
+        self._rest(due, first)
+        self._rested = last
+        effects = {name: span.cut(first, last) for name, span in due.effects.items()}
+        return self.desk.mixed(due.span.cut(first, last), effects, sounded, events)
+
+    def _rest(self, due: Due, until: int) -> None:
+        """Brings a desk that has had nothing to do to a step of the span."""
+        if self._rested < until:
+            effects = {name: span.cut(self._rested, until) for name, span in due.effects.items()}
+            self.desk.rest(due.span.cut(self._rested, until), effects)
