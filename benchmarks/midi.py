@@ -27,13 +27,14 @@ from resonance.engine.performance import Performance
 from resonance.inputs import maps
 from resonance.inputs.player import Player
 from resonance.outputs.speakers.moments import Moments
+from resonance.outputs.speakers.piece import hand_frame
 from resonance.score import load
 
 RATE = 48_000
 PERIOD = 128
 """Frames that the card takes at once."""
 CUSHION = 1024
-"""How far it is played ahead, with blocks of a quarter of it."""
+"""How far it is played ahead, with blocks of an eighth of it."""
 MESSAGES_HZ = 10_000
 
 
@@ -48,7 +49,7 @@ def own_share(notes: int) -> None:
     performance = Performance(load("crystal-garden"), RATE, 1)
     player = Player(maps.load(), performance.score)
     moments, waiting, taken = Moments(RATE), deque[tuple[float, bytes]](), 0
-    block = CUSHION // 4
+    block = CUSHION // 8
     for _ in range(RATE // block):
         performance.render(block)
     handled, decided, in_ring, placed = [], [], [], []
@@ -73,7 +74,7 @@ def own_share(notes: int) -> None:
         while waiting:
             read_s, data = waiting.popleft()
             start = time.monotonic()
-            frame = moments.frame(read_s, CUSHION + 192, performance.frame)
+            frame = hand_frame(performance, moments, read_s, CUSHION)
             for command in player.receive("keys", read_s, data):
                 performance.do(command, frame)
             handled.append(1e3 * (time.monotonic() - start))
@@ -91,10 +92,8 @@ def own_share(notes: int) -> None:
     told("  message to commands, done", handled)
     told(f"  a block of {1e3 * block / RATE:.1f} ms, rendered in", decided)
     told("  message read to first sample in the ring", in_ring)
-    fixed = 1e3 * (CUSHION + 192 + performance.delay_frames) / RATE
-    print(
-        f"    of which {fixed:.2f} ms are the same for every note: ahead, hand and look-ahead of the ceiling"
-    )
+    share = 1e3 * (np.array(placed) + performance.delay_frames - CUSHION) / RATE
+    told("  its first sample, after all that was in the ring", share.tolist())
     off = 1e3 * (np.array(placed) - np.median(placed)) / RATE
     told("  off its even place", np.abs(off).tolist())
 

@@ -232,7 +232,17 @@ class Performance:
     @property
     def delay_frames(self) -> int:
         """From the frame at which a note is played to its first sample: the same for every note."""
-        return self.latency_frames + GRID_FRAMES - 1
+        return self.latency_frames + self.rounding_frames
+
+    @property
+    def first_open(self) -> int:
+        """The first frame at which something can still be done; a little before `frame`, as it is late."""
+        return max(0, self.frame + self._surplus.shape[1] - self.rounding_frames)
+
+    @property
+    def rounding_frames(self) -> int:
+        """How far what is rendered can be past what was asked for; who asks for whole steps need not wait."""
+        return GRID_FRAMES - 1
 
     @property
     def end(self) -> float:
@@ -250,13 +260,13 @@ class Performance:
         return self.frame >= self.end
 
     def do(self, command: Command, frame: int | None = None) -> None:
-        """Does what is asked, at `frame` (default: now), which must not be rendered yet.
+        """Does what is asked, at `frame` (default: now), which must be `first_open` or later.
 
         Raises ValueError or KeyError for what the score does not have, before anything is changed.
         """
         at = self.frame if frame is None else frame
-        if at < self.frame:
-            raise CommandError(f"frame {at} is over; the next is {self.frame}")
+        if at < self.first_open:
+            raise CommandError(f"frame {at} is over; the next is {self.first_open}")
         self._check(command)
         heapq.heappush(self._asked, (at, self._next(), command))
         self._catch_up()

@@ -82,7 +82,9 @@ def test_a_take_comes_to_a_loudness_and_tells_its_events(
     call = ("render", "--take", place / "a.take", "-o", tmp_path / "a.wav", "--json")
     made = json.loads(said(capsys, *call, "--lufs", "-24", "--events", tmp_path / "a.jsonl"))
     assert made["integrated_lufs"] == pytest.approx(-24.0, abs=0.1)
-    heard = pyloudnorm.Meter(48_000).integrated_loudness(soundfile.read(tmp_path / "a.wav")[0])
+    audio, _ = soundfile.read(tmp_path / "a.wav")
+    # It weighs a last step that is not whole as if it were.
+    heard = pyloudnorm.Meter(48_000).integrated_loudness(audio[: len(audio) // 4800 * 4800])
     assert heard == pytest.approx(-24.0, abs=0.1)
     events = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     (note,) = [event for event in events if event["rule"] == "player"]
@@ -154,7 +156,7 @@ def test_verify_says_what_is_the_same_and_where_it_differs(
     soundfile.write(tmp_path / "other.wav", audio, 48_000, "FLOAT")
     assert "from frame 300000 on (6.250 s)" in error(capsys, 1, "verify", take, tmp_path / "other.wav")
     soundfile.write(tmp_path / "part.wav", audio[:200_000], 48_000, "FLOAT")
-    assert "200000 and 508864 frames" in error(capsys, 1, "verify", take, tmp_path / "part.wav")
+    assert "200000 and 507968 frames" in error(capsys, 1, "verify", take, tmp_path / "part.wav")
     lines = take.read_text().splitlines()
     heard = next(number for number, line in enumerate(lines) if "heard" in line)
     lines[heard] = json.dumps({"at": 480_000, "heard": "0" * 32})

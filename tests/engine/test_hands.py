@@ -164,6 +164,22 @@ def test_all_sound_off_silences_what_rings_and_what_is_played_only() -> None:
     assert np.array_equal(stem("crystals", [*on, (24_000, AllOff(3, cut=True))]), stem("crystals", on))
 
 
+def test_what_is_played_takes_nothing_from_the_piece() -> None:
+    """However many notes are held: the difference is what they would be over a piece that is silent."""
+
+    def heard(fields: str, notes: int) -> np.ndarray:
+        performance = Performance(score_of(alone("crystals", fields=fields)), RATE, 1)
+        for k in range(notes):
+            performance.do(NoteOn(40 + k, 0.3, "crystals"), 24_000 + 700 * k)
+        return played(performance, 3 * RATE, 128, [])
+
+    busy, silent = "touch_hz = 8, theme_hz = 0", "touch_hz = 0, theme_hz = 0"
+    both, piece, hands = heard(busy, 40), heard(busy, 0), heard(silent, 40)
+    assert np.abs(piece).max() < 0.8 and np.abs(both).max() < 0.8, "else the ceiling has its part in it"
+    assert np.abs(hands).max() > 0.01
+    assert np.abs(both - piece - hands).max() < 1e-6
+
+
 def test_engine_notes_let_go_before_they_begin() -> None:
     engine = Engine(score_of(alone("lullaby", fields=STILL["lullaby"])), RATE, 1)
     engine.note_on(57, 0.9, "lullaby")

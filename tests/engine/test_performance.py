@@ -147,7 +147,7 @@ def test_wrong_commands_are_refused_and_change_nothing() -> None:
         performance.do(NoteOn(60, 0.5, "lullabye"), 500)
     performance.render(1000)
     with pytest.raises(ValueError, match="over"):
-        performance.do(AllOff(), 999)
+        performance.do(AllOff(), performance.first_open - 1)
     assert np.array_equal(performance.render(9000), resonance.render(score_of(PIECE), seed=3)[1000:10_000])
 
 

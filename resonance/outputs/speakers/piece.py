@@ -41,8 +41,8 @@ TELL_S = 0.1
 FOLLOW_S = 1.0
 """How long a score that was saved again takes over from the one before."""
 _MOST_FRAMES = 4096
-_HAND_FRAMES = 192
-"""How long a hand's word may take to come here, so that all are heard equally late: 4 ms."""
+HAND_S = 1.3e-3
+"""How long a hand's word may take to come here, so that all are heard equally late."""
 _LAST_S = 0.5  # for the end of a take to be written
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
@@ -159,7 +159,7 @@ class Sound:
             self._moments.saw(time.monotonic(), self._performance.frame - self._ring.ready)
             if self._alone_since is not None:
                 self._keep_time()
-            block = min(_MOST_FRAMES, max(GRID_FRAMES, self._cushion // 4 // GRID_FRAMES * GRID_FRAMES))
+            block = min(_MOST_FRAMES, max(GRID_FRAMES, self._cushion // 8 // GRID_FRAMES * GRID_FRAMES))
             if self._cushion - self._ring.ready >= block:
                 self._render(block)
             else:
@@ -259,7 +259,7 @@ class Sound:
         performance = self._performance
         frame = performance.frame
         if at_s is not None:
-            frame = self._moments.frame(at_s, self._cushion + _HAND_FRAMES, frame)
+            frame = hand_frame(performance, self._moments, at_s, self._cushion)
         for command in commands:
             try:
                 performance.do(command, frame)
@@ -332,6 +332,15 @@ class Sound:
             self._recorder.close()
             self._recorder = self._recording()
         self.tell("said", "the score was saved: the sound follows it")
+
+
+def hand_frame(performance: Performance, moments: Moments, at_s: float, cushion_frames: int) -> int:
+    """The frame for what a hand did at a moment: its note is heard `HAND_S` and the look-ahead later.
+
+    Blocks are whole steps, so that what a performance allows for others is not waited for.
+    """
+    ahead = cushion_frames + round(HAND_S * performance.rate) - performance.rounding_frames
+    return moments.frame(at_s, ahead, performance.first_open)
 
 
 def _opening_in(score: Score, here: Opening, scenes: Sequence[str]) -> Opening:
