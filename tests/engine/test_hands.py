@@ -175,7 +175,7 @@ def test_what_is_played_takes_nothing_from_the_piece() -> None:
 
     busy, silent = "touch_hz = 8, theme_hz = 0", "touch_hz = 0, theme_hz = 0"
     both, piece, hands = heard(busy, 40), heard(busy, 0), heard(silent, 40)
-    assert np.abs(piece).max() < 0.8 and np.abs(both).max() < 0.8, "else the ceiling has its part in it"
+    assert max(np.abs(piece).max(), np.abs(both).max()) < 0.8, "else the ceiling has its part in it"
     assert np.abs(hands).max() > 0.01
     assert np.abs(both - piece - hands).max() < 1e-6
 
