@@ -1,11 +1,12 @@
 """The mountain hums: a low harmonic tone that breathes, and glows like molten glass.
 
 Every harmonic of the root breathes on a slow random curve of its own, in a pair that leans left and right
-and drifts a cent or two apart. A glow wanders along the upper harmonics, as in overtone singing. A stack of
-saws under a resonant low-pass gives it body.
+and drifts a cent or two apart, one up as the other goes down. A glow wanders along the upper harmonics, as in
+overtone singing. A stack of saws under a resonant low-pass gives it body.
 
 What it follows: energy opens the low-pass, lifts the level and lights the glow; valence favours the
 harmonics that make pure triads; tension favours the seventh, eleventh and thirteenth, and breathes faster.
+Under strain a second, a little flat, rises beside the root's octave and beats against it.
 
 Source: the emphasis of single harmonics is that of Tuvan singing, Levin & Edgerton 1999.
 """
@@ -28,9 +29,15 @@ from resonance.units import cents, count, db, hz, part
 
 _SAW_HARMONIC = np.array([1.0, 1.0, 2.0, 2.0, 3.0])
 _SAW_PAN = np.array([0.0, 0.0, -0.5, 0.5, 0.0])
+_SAW_LANE = np.array([0, 0, 1, 1, 2])
+_SAW_TURN = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
 _SAWS = len(_SAW_HARMONIC)
 _MONO_BELOW_HZ = 120.0
 _FUNDAMENTAL = 0.62  # felt more than heard: room for the heart
+_SECOND = 9.0 / 4.0  # of the octave over the root
+_SECOND_LEVEL = 0.7
+_SECOND_CENTS = -12.0  # flat
+_EASE, _STRAINED = 0.36, 0.46  # tensions: it begins, and is there
 _GLOW = -0.5 * math.log2(math.e) / 0.22**2  # a bell, 0.22 octaves to each side
 
 
@@ -57,15 +64,18 @@ class DroneVoice(Voice):
         n, rows = patch.partials, MAX_STEPS + 1
         self._setting = setting
         self._root = setting.tuning.root_hz / setting.rate_hz
-        harmonic = np.arange(1.0, n + 1.0)
-        kinship = np.array([_kinship(k) for k in range(1, n + 1)])
+        second = _SECOND * 2.0 ** (_SECOND_CENTS / 1200.0)
+        harmonic = np.append(np.arange(1.0, n + 1.0), second)
+        kinship = np.array([*(_kinship(k) for k in range(1, n + 1)), -1.0])
         weight = np.where(harmonic == 1.0, _FUNDAMENTAL, 1.0)
+        weight[n] = _SECOND_LEVEL
+        n += 1
         self._harmonics = np.log2(harmonic), kinship, weight
         self._multiple = np.concatenate((harmonic, harmonic, _SAW_HARMONIC))
         wide = 0.62 * np.clip((harmonic * setting.tuning.root_hz - _MONO_BELOW_HZ) / 200.0, 0.0, 1.0)
         angle = np.pi / 4.0 * (1.0 + np.concatenate((-wide, wide, _SAW_PAN)))
         self._sides = np.stack((np.cos(angle), np.sin(angle)))
-        self._curves = {"breath": 2 * n, "detune": 2 * n + _SAWS, "wander": 3}
+        self._curves = {"breath": 2 * n, "detune": n + 3, "wander": 3}
         self._curve = {name: np.empty((rows, lanes)) for name, lanes in self._curves.items()}
         self._keys = {name: setting.key(name) for name in self._curves}
         self._cycles, self._saw_cycles = np.empty((rows, 2 * n)), np.empty((rows, _SAWS))
@@ -132,14 +142,16 @@ def _kinship(harmonic: int) -> float:
 @kernel
 def detuned(root: float, multiple: F64, cents: F64, detune: F64, cycles: F64, saw_cycles: F64) -> None:
     """Writes each partial's pitch (steps + 1, 2n) and each saw's, in cycles a frame, as they drift apart."""
-    n = cycles.shape[1]
+    n = cycles.shape[1] // 2
     for step in range(cycles.shape[0]):
         apart = A_CENT * cents[step]
         for i in range(n):
-            cycles[step, i] = root * multiple[i] * power_of_two(apart * detune[step, i])
+            ratio = power_of_two(apart * detune[step, i])
+            cycles[step, i] = root * multiple[i] * ratio
+            cycles[step, n + i] = root * multiple[i] / ratio
         for i in range(_SAWS):
-            ratio = power_of_two(1.6 * apart * detune[step, n + i])
-            saw_cycles[step, i] = root * multiple[n + i] * ratio
+            ratio = power_of_two(1.6 * _SAW_TURN[i] * apart * detune[step, n + _SAW_LANE[i]])
+            saw_cycles[step, i] = root * multiple[2 * n + i] * ratio
 
 
 @kernel
@@ -173,6 +185,7 @@ def breathed(
             glowing = light * power_of_two(_GLOW * away * away - 0.55 * height[k])
             tilted = weight[k] * power_of_two(tilt * height[k])
             each[k] = 0.11 * loud * (tilted + glowing) * power_of_two(pure * kinship[k])
+        each[n - 1] *= min(max((tension[step] - _EASE) / (_STRAINED - _EASE), 0.0), 1.0)
         deep = A_DECIBEL * breath_db[step]
         for side in (0, n):
             for k in range(n):

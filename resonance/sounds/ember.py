@@ -140,8 +140,8 @@ class EmberVoice(Voice):
         breath = self._breathing(span, curve[:, -1])
         warm = 0.6 + 0.5 * span.valence + 0.8 * span.energy
         away = np.log2(self._harmonic_hz / span["warmth_hz"][:, None])
-        lit = np.exp(-0.7 * away * away + 1.8 * curve[:, :n] - 0.9 * np.abs(away) * (1.0 - breath[:, None]))
-        level = 0.0042 * lit * (span["glow"] * warm * breath)[:, None]
+        lit = np.exp(-0.7 * away * away + 1.2 * curve[:, :n] - 0.9 * np.abs(away) * (1.0 - breath[:, None]))
+        level = 0.0048 * lit * (span["glow"] * warm * breath)[:, None]
         cycles = self._harmonic_hz * ratios(2.5 * curve[:, n : 2 * n]) / span.rate_hz
         left = (level * self._left).astype(np.float32)
         right = (level * self._right).astype(np.float32)

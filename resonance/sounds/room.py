@@ -87,7 +87,7 @@ class RoomRule(Sustain):
                 "tone",
                 pitch_hz=self._tuning.hz(degree, 3),
                 level_db=-40.0,
-                duration_s=3.0 if degree == theme.OCTAVE else 1.8,
+                duration_s=2.2 if degree == theme.OCTAVE else 1.7,
                 rule="theme",
                 detail={"pan": 0.0, "place": place},
             )

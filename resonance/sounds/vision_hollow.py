@@ -81,7 +81,7 @@ class VisionHollowRule(Rule):
                 beat.frame + int(0.03 * chance[2] * span.rate_hz),
                 "tone",
                 pitch_hz=self._tuning.hz(_WHOLE[place], self._patch.octave),
-                level_db=-6.0 + 6.0 * float(span.energy[step]) - (4.0 if last else 0.0),
+                level_db=-6.0 + 6.0 * float(span.energy[step]) - (11.0 if last else 0.0),
                 duration_s=(2.0 if climbing else 2.6) * beat.interval_s,
                 rule="theme" if climbing else "echo",
                 detail={

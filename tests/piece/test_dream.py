@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from listening import listen, score_of
+from listening import alone, listen, score_of
 
 from resonance.analysis.loudness import Meter
 from resonance.analysis.measures import (
@@ -60,6 +60,20 @@ def test_1_the_drone_is_no_loop(seed: int) -> None:
     level_db = envelope_db(heard.stems["drone"][5 * 16_000 :], 16_000, 0.05)
     _, alike = envelope_autocorrelation(level_db, 0.05, 5.0, 120.0)
     assert alike.max() < 0.5
+
+
+@SEEDS
+def test_1_a_second_rises_beside_it_under_strain(seed: int) -> None:
+    """A little flat of 9/4 of the root: not there at ease, near the octave's level under strain."""
+    over_db = []
+    for tension in (0.3, 0.6):
+        score = alone("drone", seconds=13.0, arc=f"energy = 0.4\ntension = {tension}")
+        stem = listen(score, seed).stems["drone"][3 * RATE_HZ :]
+        stem = stem * np.hanning(len(stem))[:, None]
+        second, octave = (band_level_db(stem, RATE_HZ, hz - 2.5, hz + 2.5) for hz in (122.9, 110.0))
+        over_db.append(second - octave)
+    assert over_db[0] < -40.0
+    assert -12.0 < over_db[1] < 3.0
 
 
 @SEEDS
