@@ -28,6 +28,7 @@ from resonance.inputs import maps
 from resonance.inputs.player import Player
 from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.piece import hand_frame
+from resonance.outputs.speakers.ring import go_first
 from resonance.score import load
 
 RATE = 48_000
@@ -98,8 +99,8 @@ def own_share(notes: int) -> None:
     told("  off its even place", np.abs(off).tolist())
 
 
-def flood(seconds: float) -> None:
-    """A minute of hostile messages, beside the same minute without."""
+def hostile(count: int) -> list[bytes]:
+    """Any messages at all, and some that are none."""
     chance = random.Random(2)
     nonsense = (
         b"\xf0\x7e\x00",
@@ -109,38 +110,56 @@ def flood(seconds: float) -> None:
         b"\xf2\x01",
         b"\x3c\x40",
     )
-    block = 256
+    return [
+        chance.choice(nonsense)
+        if chance.random() < 0.05
+        else bytes((chance.randrange(0x80, 0x100), chance.randrange(128), chance.randrange(128)))
+        for _ in range(count)
+    ]
+
+
+def flood(seconds: float) -> None:
+    """A minute of hostile messages beside one without any, while a card takes frames in real time."""
+    messages = hostile(100_000)
+    block = CUSHION // 8
     for messages_hz in (0, MESSAGES_HZ):
         performance = Performance(load("crystal-garden"), RATE, 1)
         player = Player(maps.load(), performance.score, follow_clock=True)
+        moments = Moments(RATE)
+        performance.render(RATE // block * block)
         for channel in range(16 if messages_hz else 0):
             for note in range(128):
                 for command in player.receive("keys", 0.0, bytes((0x90 | channel, note, 100))):
                     performance.do(command)
-        spent, sent, refused = [], 0.0, 0
-        for k in range(int(seconds * RATE / block)):
-            start = time.process_time()
-            sent += messages_hz * block / RATE
-            waiting = int(sent)
-            for place in range(waiting):
-                sent -= 1.0
-                frame = performance.frame + place * block // waiting
-                data = chance.choice(nonsense) if chance.random() < 0.05 else bytes(
-                    (chance.randrange(0x80, 0x100), chance.randrange(128), chance.randrange(128))
-                )  # fmt: skip
-                for command in player.receive("keys", k * block / RATE, data):
+        performance.render(CUSHION)
+        spent, sent, refused, gaps, lost = [], 0, 0, 0, 0
+        began, first = time.monotonic(), performance.frame - CUSHION
+        began_cpu = time.process_time()
+        while (now := time.monotonic()) < began + seconds:
+            taken = first + int((now - began) * RATE) // PERIOD * PERIOD - lost
+            if taken > performance.frame:
+                gaps, lost = gaps + 1, lost + taken - performance.frame + CUSHION // 2
+                continue
+            moments.saw(now, taken)
+            while sent < (now - began) * messages_hz:
+                at_s = began + sent / messages_hz
+                for command in player.receive("keys", at_s, messages[sent % len(messages)]):
                     try:
-                        performance.do(command, frame)
+                        performance.do(command, hand_frame(performance, moments, at_s, CUSHION))
                     except (KeyError, ValueError):
                         refused += 1
-            audio = performance.render(block)
-            spent.append(1e3 * (time.process_time() - start))
-            assert np.isfinite(audio).all()
-        slow = sum(each > 1e3 * block / RATE for each in spent)
-        share = sum(spent) / seconds / 10
+                sent += 1
+            if performance.frame + block <= taken + CUSHION:
+                start = time.process_time()
+                audio = performance.render(block)
+                spent.append(1e3 * (time.process_time() - start))
+                assert np.isfinite(audio).all()
+            else:
+                time.sleep(0.0005)
+        share = 100.0 * (time.process_time() - began_cpu) / seconds
         print(f"{messages_hz} messages a second for {seconds:g} s: {share:.1f} % of one core (CPU time)")
         told(f"  a block of {1e3 * block / RATE:.1f} ms", spent)
-        print(f"  blocks that take longer than they last: {slow} of {len(spent)}")
+        print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {gaps}")
         for command in player.gone("keys"):
             performance.do(command)
         performance.render(RATE)
@@ -247,6 +266,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the flood lasts")
     arguments = parser.parse_args()
     flush_denormals()
+    go_first()
     if arguments.jack:
         over_jack(arguments.notes)
         return
