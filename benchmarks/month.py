@@ -1,6 +1,6 @@
 """An endless performance, driven as fast as it goes: what grows, what drifts, and whether nights are alike.
 
-    python benchmarks/month.py [SCORE] [--days 1] [--rate 8000]
+    python benchmarks/month.py [SCORE] [--days 1] [--rate 2000]
     python benchmarks/month.py --days 30
 
 Prints a line an hour of sound: the night, the process's memory, open files and threads. Ends with 1 where
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("score", nargs="?", default="dream")
     parser.add_argument("--days", type=float, default=1.0)
-    parser.add_argument("--rate", type=float, default=8000.0, help="reduced; clock and rules are as ever")
+    parser.add_argument("--rate", type=float, default=2000.0, help="reduced; clock and rules are as ever")
     arguments = parser.parse_args(argv)
     score = resonance.load(arguments.score)
     performance = Performance(score, arguments.rate, endless=True)

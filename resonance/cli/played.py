@@ -65,7 +65,7 @@ def render(arguments: argparse.Namespace) -> int:
     scenes: list[tuple[float, str]] = []
     target = sys.stdout.buffer if piped else output
     with (
-        rendering(end_s) as progress,
+        rendering(end_s, score) as progress,
         Writer(
             target, int(rate), 2, arguments.subtype, tags=tags, force=arguments.force,
             dither_seed=performance.seed,

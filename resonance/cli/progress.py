@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resonance.score import Score
 
 _FIRST_LINE_S = 5.0  # a pipe is told nothing about what is over by then
 
@@ -67,13 +70,14 @@ def _bar(total_s: float) -> Any:
 
 
 @contextmanager
-def rendering(total_s: float) -> Iterator[Progress]:
-    """Progress for as long as something is rendered, kernels' compilation included."""
+def rendering(total_s: float, score: Score) -> Iterator[Progress]:
+    """Progress for as long as something of a score is rendered, kernels' compilation included."""
     from resonance.dsp import compilation
+    from resonance.engine.beside import compiled_beside
 
     progress = Progress(total_s)
     try:
-        with compilation(progress.compiling):
+        with compiled_beside(score), compilation(progress.compiling):
             yield progress
     finally:
         progress.close()

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         if finished(job):
             print(f"note: {job.output} is finished already", file=sys.stderr)
             continue
-        with rendering(job.length_s if job.end_s is None else job.end_s) as progress:
+        with rendering(job.length_s if job.end_s is None else job.end_s, score) as progress:
             made = produce(job, progress.at)
         for message in made.messages:
             print(f"note: {message}", file=sys.stderr)

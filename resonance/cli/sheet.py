@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             force=arguments.force,
         )
-        with rendering(arguments.duration) as progress:
+        with rendering(arguments.duration, score) as progress:
             made.append(produce(job, progress.at))
         assert job.output is not None
         picture_of_audio(job.output, job.output.with_suffix(".png"), arc=arc, pixels=PIXELS)

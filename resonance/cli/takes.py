@@ -79,7 +79,7 @@ def render(arguments: argparse.Namespace) -> int:
     performance = take.performance(rate, stems=folder is not None)
     scenes: list[tuple[float, str]] = []
     with ExitStack() as stack:
-        progress = stack.enter_context(rendering(take.duration))
+        progress = stack.enter_context(rendering(take.duration, take.score))
         file = stack.enter_context(_file(arguments, None if piped else output, take, rate, tags))
         aside = None
         if arguments.lufs is not None:
@@ -232,7 +232,7 @@ def _heard(take: Take, performance: Performance, progress: Progress) -> Iterator
 def run(arguments: argparse.Namespace) -> int:
     """Compares a take with what was heard, and returns the exit code: 0 where it is the same."""
     take = _read(arguments)
-    with rendering(take.duration) as progress:
+    with rendering(take.duration, take.score) as progress:
         if arguments.audio is not None:
             said = _with_file(take, Path(arguments.audio), progress)
         elif take.digests:

@@ -168,6 +168,7 @@ class Part:
         self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = self._notes = 0
+        self._muted: set[str] = set()
         self._air = np.zeros(4)
         self._rested: tuple[tuple[float, float], Way] | None = None
         self._strips: tuple[Span, Strip] | None = None
@@ -249,6 +250,10 @@ class Part:
         return sorted(events, key=lambda event: event.frame)
 
     def _mute(self, what: str, span: Span) -> None:
+        """Says what went wrong: each fault once, however often it comes again."""
+        if what in self._muted:
+            return
+        self._muted.add(what)
         at_s = span.start / span.rate_hz
         self._tell(f"{self.name}: {what} at {at_s:.1f} s and was muted; the piece goes on")
 

@@ -182,7 +182,7 @@ def _levelled(audio: F64) -> F32:
 
 def _veiled(audio: F64, rate_hz: float) -> F64:
     """Remembered, noise has no edge: it is 6 dB down at 5.6 kHz, and next to nothing over 11."""
-    veil = np.hanning(round(0.00018 * rate_hz) + 2)[1:-1]
+    veil = np.hanning(max(round(0.00018 * rate_hz), 1) + 2)[1:-1]
     return np.convolve(audio, veil / veil.sum(), mode="same")
 
 

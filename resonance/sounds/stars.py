@@ -367,7 +367,8 @@ def forecast(
         weather[7, step] = cry
         weather[8, step] = 0.025 + 0.085 * smooth((tension[step] - 0.6) / 0.4)
         weather[9, step] = gray
-        turned[:, step] = turns
+        for k in range(turns.size):
+            turned[k, step] = turns[k]
         if step < steps:
             turns[0] += step_s * (1.0 + 0.12 * curve[step, 0]) / swell_s[step]
             turns[1] += step_s * (0.5 + 1.2 * energy[step])

@@ -26,6 +26,7 @@ import resonance
 from resonance.dsp import F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.dsp.dynamics import limiter_latency
+from resonance.engine.beside import compiled_beside
 from resonance.engine.commands import Command
 from resonance.engine.history import Opening
 from resonance.engine.performance import Performance, View
@@ -118,7 +119,8 @@ class Sound:
         self._fading: Performance | None = None
         self._faded = 0
         score = resonance.load(piece.score, allow_code=piece.allow_code)
-        with compilation(lambda name, number, total: self.tell("compiling", name, number, total)):
+        compiling = compilation(lambda name, number, total: self.tell("compiling", name, number, total))
+        with compiled_beside(score), compiling:
             rehearse(score, lambda line: self.tell("said", line))
         self._performance = performance_of(piece, score)
         self._recorder = self._recording()
