@@ -66,9 +66,10 @@ class FallVoice(Voice):
         self._weight = 0.26 * weight / np.sqrt(np.sum(weight**2))
         self._mono = self._tone_hz < _MONO_BELOW_HZ
         rng = setting.stream("strands")
-        # How far up each strand drifts; left and right differ, the lowest have least far to go.
-        out = rng.uniform(0.1, 1.0, (2, self._n))
-        out[1] = np.where(np.abs(out[0] - out[1]) < 0.25, (out[0] + 0.45) % 0.9 + 0.1, out[1])
+        # How far up each strand drifts, the least far enough to be told from standing still; left and right
+        # differ, the lowest have least far to go.
+        out = rng.uniform(0.3, 1.0, (2, self._n))
+        out[1] = np.where(np.abs(out[0] - out[1]) < 0.25, 0.3 + (out[0] + 0.05) % 0.7, out[1])
         self._out = np.where(self._mono, 0.0, out).reshape(-1)
         # Or it would come near the next harmonic's place, and be taken for that, sinking.
         self._most_cents = np.tile(1200.0 * np.log2(1.0 + _MOST_OF_ROOT * root_hz / self._tone_hz), 2)
