@@ -64,6 +64,8 @@ def _hands(
 ) -> Iterator[None]:
     """All that plays along, for as long as the piece sounds."""
     targets = targets_of(score)
+    for line in maps.astray(wiring, score) if path.exists() else ():
+        tell(line)
 
     def now(name: str) -> float | None:
         view = speakers.sounding.view if speakers.sounding else None

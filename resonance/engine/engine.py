@@ -178,7 +178,8 @@ class Engine:
     def _chosen(self, only: set[str], without: set[str]) -> set[str]:
         names = set(self.score.sounds)
         for name in sorted((only | without) - names):
-            raise ValueError(f"no sound '{name}' in {self.score.name}: it has {', '.join(sorted(names))}")
+            guess = nearest(name, names) or f": it has {', '.join(sorted(names))}"
+            raise ValueError(f"no sound '{name}' in {self.score.name}{guess}")
         return (only or names) - without
 
     def advance(self, steps: int) -> Block:

@@ -16,7 +16,9 @@ from typing import Any
 from resonance import sounds
 from resonance.engine.commands import WHEN
 from resonance.inputs.targets import Target, all_targets, target
+from resonance.score import Score
 from resonance.score.reading import Reading, shown
+from resonance.score.words import nearest
 from resonance.units import Parameter, choice, count, parameters
 
 DEFAULT = Path(__file__).with_name("default_map.toml")
@@ -91,6 +93,20 @@ class Map:
     launch: str = "now"
     controls: tuple[Control, ...] = ()
     pads: tuple[Pad, ...] = ()
+
+
+def astray(wiring: Map, score: Score) -> list[str]:
+    """A line for each scene and sound of a map that a score does not have: maps serve several scores."""
+    scenes, sounds = [scene.name for scene in score.scenes], list(score.sounds)
+    named = [("scene", pad.scene, scenes) for pad in wiring.pads]
+    named += [("sound", sound, sounds) for sound in (wiring.sound, *wiring.sounds.values())]
+    return list(
+        dict.fromkeys(
+            f"the map's {kind} '{name}' is not in {score.title}{nearest(name, known)}"
+            for kind, name, known in named
+            if name is not None and name not in known
+        )
+    )
 
 
 def load(path: Path | None = None) -> Map:

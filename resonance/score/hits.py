@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from resonance.score.words import nearest
+
 LEAST_SCENE_S = 1.0
 """What a scene is not squeezed under, unless its score has it shorter."""
 _EXACT_S = 0.001  # a hit as it is printed has milliseconds
@@ -27,17 +29,19 @@ def borders(
     own = np.concatenate([[0.0], np.cumsum(lengths_s)])
     for name in hits:
         if name not in names:
-            raise HitError(f"no scene '{name}' to hit: there are {', '.join(names)}")
+            raise HitError(
+                f"no scene '{name}' to hit{nearest(name, names) or ': there are ' + ', '.join(names)}"
+            )
     if hits.get(names[0], 0.0) != 0.0:
         raise HitError(f"{names[0]} is the first scene and begins at 0:00: it cannot be hit elsewhere")
     places = sorted(names.index(name) for name in hits if name != names[0])
     wanted = np.array([hits[names[place]] for place in places])
-    nearest = _nearest(wanted, places, np.minimum(lengths_s, LEAST_SCENE_S), duration_s)
-    if np.any(np.abs(nearest - wanted) > _EXACT_S):
+    possible_s = _nearest(wanted, places, np.minimum(lengths_s, LEAST_SCENE_S), duration_s)
+    if np.any(np.abs(possible_s - wanted) > _EXACT_S):
         asked = ", ".join(_said(names[place], at) for place, at in zip(places, wanted, strict=True))
-        possible = " ".join(f"--hit {_said(names[k], at)}" for k, at in zip(places, nearest, strict=True))
+        possible = " ".join(f"--hit {_said(names[k], at)}" for k, at in zip(places, possible_s, strict=True))
         raise HitError(f"{asked} cannot be hit in {_clock(duration_s)}; the nearest possible is {possible}")
-    fixed = [(0, 0.0), *zip(places, nearest, strict=True), (len(names), duration_s)]
+    fixed = [(0, 0.0), *zip(places, possible_s, strict=True), (len(names), duration_s)]
     return [float(at) for at in np.interp(own, [own[place] for place, _ in fixed], [at for _, at in fixed])]
 
 

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from listening import alone, score_of
 
 from resonance.inputs import maps
 from resonance.inputs.controls import Cable, Controls, Moved
@@ -326,3 +327,18 @@ def test_a_control_without_movement_of_the_score_does_nothing() -> None:
     travel = target("stars.claws", TARGETS["stars.claws"])
     desk = Controls(Map(controls=(Control("cc", 30, travel),)), {}, lambda name: None)
     assert turn(desk, Cable(""), 0xB0, 30, 127) == []
+
+
+def test_what_a_map_names_and_a_score_lacks_is_told_once(tmp_path: Path) -> None:
+    wiring = read(
+        tmp_path,
+        'format = 1\nsound = "crystals"\n[channels]\n3 = "tree"\n4 = "drone"\n'
+        '[[pad]]\nnote = 36\nscene = "onle"\n[[pad]]\nnote = 37\nscene = "onle"\n[[pad]]\nnote = 38\nscene = "only"\n',
+    )
+    told = maps.astray(wiring, score_of(alone("drone")))
+    assert told == [
+        "the map's scene 'onle' is not in alone: did you mean 'only'?",
+        "the map's sound 'crystals' is not in alone",
+        "the map's sound 'tree' is not in alone",
+    ]
+    assert maps.astray(maps.load(), load("dream")) == []
