@@ -333,7 +333,8 @@ def test_what_a_map_names_and_a_score_lacks_is_told_once(tmp_path: Path) -> None
     wiring = read(
         tmp_path,
         'format = 1\nsound = "crystals"\n[channels]\n3 = "tree"\n4 = "drone"\n'
-        '[[pad]]\nnote = 36\nscene = "onle"\n[[pad]]\nnote = 37\nscene = "onle"\n[[pad]]\nnote = 38\nscene = "only"\n',
+        '[[pad]]\nnote = 36\nscene = "onle"\n[[pad]]\nnote = 37\nscene = "onle"\n'
+        '[[pad]]\nnote = 38\nscene = "only"\n',
     )
     told = maps.astray(wiring, score_of(alone("drone")))
     assert told == [
