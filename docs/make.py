@@ -282,7 +282,7 @@ def rendered(score: Score, scenes: Sequence[tuple[str, float, float]], path: Pat
     }
     markers = [(round(start_s * engine.rate), name) for name, start_s, _ in scenes]
     with (
-        rendering(score.duration_s) as progress,
+        rendering(score.duration_s, score) as progress,
         Writer(path, engine.rate, tags=tags, markers=markers, force=True, dither_seed=engine.seed) as writer,
     ):
         for block in engine.blocks():
