@@ -25,6 +25,7 @@ from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
 from resonance.generate import theme
 from resonance.generate.canon import Part, canon, lasts
+from resonance.sounds._struck import Struck
 from resonance.units import db, part, seconds
 
 HARMONICS = np.array(
@@ -39,7 +40,6 @@ _CRYSTAL_WEIGHT = np.array([1.0, 0.34, 0.2, 0.16, 0.1, 0.08, 0.05])
 
 
 _CRYSTAL_PAIRS = np.array([*range(len(_CRYSTAL_RATIO)), 0, 1, 3])  # the strongest beat
-_GONE = 3e-4  # -70 dB
 _OVERTONES = 12  # of so many voices, from below, the octave is heard as well
 
 
@@ -179,19 +179,19 @@ class SymphonyVoice(Voice):
         weight = np.repeat((1.0, 0.5, 0.22), (n, n, _OVERTONES))
         self._chorus_left, self._chorus_right = weight * np.cos(angle), weight * np.sin(angle)
         self._curve = np.empty((MAX_STEPS + 1, 2 * n))
-        self._cycles = np.empty((MAX_STEPS + 1, len(_CRYSTAL_PAIRS)))
+        self._struck = Struck(_CRYSTAL_RATIO[_CRYSTAL_PAIRS])
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0
         self._chorus = event.kind == "begin"
         if not self._chorus:
-            return self._struck(event, span)
+            return self._strike(event, span)
         rng = self._setting.stream("chorus")
         self._phase = rng.random(len(self._chorus_left))
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         return math.inf
 
-    def _struck(self, event: Event, span: Span) -> float:
+    def _strike(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))
         pitch_hz = event.pitch_hz or 440.0
         velocity = float(event.detail.get("velocity", 0.6))
@@ -202,40 +202,23 @@ class SymphonyVoice(Voice):
         n = len(_CRYSTAL_RATIO)
         frequency_hz = pitch_hz * pair
         frequency_hz[n:] += rng.uniform(0.2, 0.7, len(pair) - n)
-        self._cycles[:] = frequency_hz / span.rate_hz
-        self._decay = -6.9078 / t60_s * (1.0 + 0.6 * (pair - 1.0))
+        decay = -6.9078 / t60_s * (1.0 + 0.6 * (pair - 1.0))
         weight = _CRYSTAL_WEIGHT * rng.uniform(0.75, 1.25, n)
         weight *= (0.5 + velocity * (0.6 + 0.5 * float(span.energy[0]))) ** np.log2(_CRYSTAL_RATIO)
         weight = 0.24 * weight[_CRYSTAL_PAIRS]
         weight[n:] *= 0.5
         side = float(event.detail.get("pan", 0.0)) + np.where(np.arange(len(pair)) < n, -0.15, 0.15)
         angle = np.pi / 4.0 * (1.0 + np.clip(side, -1.0, 1.0))
-        self._left = (weight * np.cos(angle)).astype(np.float32)
-        self._right = (weight * np.sin(angle)).astype(np.float32)
-        self._phase = np.zeros(len(pair))
+        left, right = weight * np.cos(angle), weight * np.sin(angle)
+        self._struck.strike(frequency_hz / span.rate_hz, decay, left, right)
         return 0.85 * t60_s
 
     def render(self, span: Span, out: F32) -> None:
         if self._chorus:
             self._sing(span, out)
         else:
-            self._ring(span, out)
+            self._struck.render(span, self._age, out)
         self._age += span.frames
-
-    def _ring(self, span: Span, out: F32) -> None:
-        """A crystal: every partial dies away by itself, and costs nothing once it is gone."""
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / span.rate_hz
-        level = np.exp(np.outer(age_s, self._decay)).astype(np.float32)
-        level[level < _GONE] = 0.0
-        if self._age == 0:
-            level[0] = 0.0  # the blow: one step long, 1.3 ms
-        cycles = self._cycles[: span.steps + 1]
-        if span.touch is not None:
-            cycles = cycles * ratios(span.touch.bend_cents)[:, None]
-            bright = _CRYSTAL_RATIO[_CRYSTAL_PAIRS] ** (3.0 * (span.touch.timbre - 0.5))[:, None]
-            level *= (bright * (1.0 + span.touch.pressure)[:, None]).astype(np.float32)
-            level[cycles > 0.45] = 0.0
-        sines(self._phase, cycles, level * self._left, level * self._right, out)
 
     def _sing(self, span: Span, out: F32) -> None:
         n = len(HARMONICS)

@@ -27,6 +27,7 @@ from resonance.dsp.curves import drift, ratios
 from resonance.dsp.partials import sines
 from resonance.generate import branching, theme
 from resonance.generate.onsets import Onsets
+from resonance.sounds._struck import Struck
 from resonance.units import db, hz, part, seconds
 
 _GENERATIONS = 15
@@ -39,7 +40,6 @@ _PATIENCE_BEATS = 22  # after so long the theme is sung again, if the tree has n
 _BELL_RATIO = np.array([0.5, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.33, 6.67])
 _BELL_WEIGHT = np.array([0.16, 1.0, 0.13, 0.12, 0.5, 0.1, 0.26, 0.2, 0.12, 0.07])
 _BELL_PAIRS = np.array([*range(len(_BELL_RATIO)), 1, 4, 6, 7])  # the strongest partials beat, as bells' do
-_GONE = 3e-4  # -70 dB
 _HARMONICS = 16
 _PLAYERS = 2
 _HORN_HZ = 950.0  # brass is warm around here, whatever it plays. Source: Luce & Clark 1967, horn and trombone
@@ -203,7 +203,7 @@ class TreeVoice(Voice):
     def __init__(self, patch: Tree, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
         self._curve = np.empty((MAX_STEPS + 1, 2 * _PLAYERS + 1))
-        self._cycles = np.empty((MAX_STEPS + 1, len(_BELL_PAIRS)))
+        self._struck = Struck(_BELL_RATIO[_BELL_PAIRS])
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))
@@ -215,29 +215,26 @@ class TreeVoice(Voice):
         self._brass = event.kind == "brass"
         if self._brass:
             return self._blown(event, span, rng)
-        return self._struck(span, rng)
+        return self._strike(span, rng)
 
     def _sides(self, spread: float, lanes: int) -> tuple[F64, F64]:
         """Levels left and right of two groups of lanes, a little to either side of the tone's place."""
         side = np.repeat(np.clip(self._pan + np.array([-spread, spread]), -1.0, 1.0), lanes)
         return np.cos(np.pi / 4.0 * (1.0 + side)), np.sin(np.pi / 4.0 * (1.0 + side))
 
-    def _struck(self, span: Span, rng: np.random.Generator) -> float:
+    def _strike(self, span: Span, rng: np.random.Generator) -> float:
         bright = 0.35 + 0.5 * self._velocity + 0.35 * float(span.energy[0])
         frequency_hz = self._pitch_hz * _BELL_RATIO[_BELL_PAIRS]
         frequency_hz[len(_BELL_RATIO) :] += rng.uniform(0.2, 0.8, len(_BELL_PAIRS) - len(_BELL_RATIO))
-        self._cycles[:] = frequency_hz / self._rate_hz
         weight = _BELL_WEIGHT * np.clip(bright, 0.2, 1.3) ** np.log2(np.maximum(_BELL_RATIO, 1.0))
         weight = 0.24 * (weight * rng.uniform(0.8, 1.2, len(weight)))[_BELL_PAIRS]
         weight[len(_BELL_RATIO) :] *= 0.6
         t60_s = float(span["t60_s"][0]) * (0.7 + 0.4 * float(span.valence[0]))
         t60_s *= (440.0 / self._pitch_hz) ** 0.35
-        self._decay = -6.9078 / t60_s * (1.0 + 0.45 * np.maximum(_BELL_RATIO[_BELL_PAIRS] - 1.0, 0.0))
-        self._phase = np.zeros(len(_BELL_PAIRS))
+        decay = -6.9078 / t60_s * (1.0 + 0.45 * np.maximum(_BELL_RATIO[_BELL_PAIRS] - 1.0, 0.0))
         left, right = self._sides(0.25, 1)
-        second = np.arange(len(_BELL_PAIRS)) >= len(_BELL_RATIO)
-        self._left = (weight * left[second.astype(int)]).astype(np.float32)
-        self._right = (weight * right[second.astype(int)]).astype(np.float32)
+        group = (np.arange(len(_BELL_PAIRS)) >= len(_BELL_RATIO)).astype(int)
+        self._struck.strike(frequency_hz / self._rate_hz, decay, weight * left[group], weight * right[group])
         return 0.85 * t60_s
 
     def _blown(self, event: Event, span: Span, rng: np.random.Generator) -> float:
@@ -268,23 +265,8 @@ class TreeVoice(Voice):
         if self._brass:
             self._blow(span, out)
         else:
-            self._ring(span, out)
+            self._struck.render(span, self._age, out)
         self._age += span.frames
-
-    def _ring(self, span: Span, out: F32) -> None:
-        """A bell: every partial dies away by itself, and costs nothing once it is gone."""
-        age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
-        level = np.exp(np.outer(age_s, self._decay)).astype(np.float32)
-        level[level < _GONE] = 0.0
-        if self._age == 0:
-            level[0] = 0.0  # the blow: one step long, 1.3 ms
-        cycles = self._cycles[: span.steps + 1]
-        if span.touch is not None:
-            cycles = cycles * ratios(span.touch.bend_cents)[:, None]
-            bright = _BELL_RATIO[_BELL_PAIRS] ** (3.0 * (span.touch.timbre - 0.5))[:, None]
-            level *= (bright * (1.0 + span.touch.pressure)[:, None]).astype(np.float32)
-            level[cycles > 0.45] = 0.0
-        sines(self._phase, cycles, level * self._left, level * self._right, out)
 
     def _blow(self, span: Span, out: F32) -> None:
         """Two players on one tone: the louder it is blown, the more harmonics speak."""
