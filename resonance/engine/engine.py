@@ -110,7 +110,7 @@ class Engine:
         self._desk, beside = (
             Desk(score, self._setting, order, self._heard, end, stems=stems) for _ in range(2)
         )
-        self.keys = Keys(score, self._played_part, beside)
+        self.keys = Keys(score, beside)
         self._ahead: tuple[Due, Block] | None = None
         self._taken = 0
         self._fades_out = not loops
@@ -479,7 +479,8 @@ class Engine:
         the score does not have the sound.
         """
         at = self.frame if frame is None else frame
-        self.keys.play(note, velocity, sound, channel=channel, frame=at, touch=touch)
+        made = self._played_part
+        self.keys.play(note, velocity, sound, channel=channel, frame=at, made=made, touch=touch)
 
     def note_off(
         self, note: int, sound: str | None = None, *, channel: int = 0, velocity: float = 0.5

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 
 class Keys:
-    """Plays a score's sounds by hand. `made` makes a sound's part when it is first played on.
+    """Plays a score's sounds by hand, over a desk of its own.
 
     `notes` begin at absolute frames; whatever else is done, is done at an absolute step that is not sounded
     yet.
     """
 
-    def __init__(self, score: Score, made: Callable[[str], Part], desk: Desk) -> None:
+    def __init__(self, score: Score, desk: Desk) -> None:
         self._score = score
-        self._made = made
         self.desk = desk
         self._rested = 0  # the step of what was sounded ahead up to which the desk has come
         self._parts: dict[str, Part] = {}
@@ -50,9 +49,10 @@ class Keys:
         *,
         channel: int,
         frame: int,
+        made: Callable[[str], Part],
         touch: Mapping[str, float] | None = None,
     ) -> None:
-        """Begins a note at a frame; see `Engine.note_on`."""
+        """Begins a note at a frame; see `Engine.note_on`. `made` makes a sound's part, if it has none yet."""
         if sound not in self._score.sounds:
             raise ValueError(f"no sound '{sound}' in {self._score.name} to play a note on")
         if not (0 <= note <= 127 and 0.0 < velocity <= 1.0):
@@ -65,7 +65,7 @@ class Keys:
         detail["held"] = self._count
         if touch:
             detail["hand"] = Hand(**touch)
-        self._part(sound).put(
+        self._part(sound, made).put(
             Event(
                 frame,
                 "note",
@@ -77,10 +77,10 @@ class Keys:
         )
         self._held.setdefault((channel, note), []).append((sound, self._count))
 
-    def _part(self, sound: str) -> Part:
+    def _part(self, sound: str, made: Callable[[str], Part]) -> Part:
         if sound not in self._parts:
-            made = {**self._parts, sound: self._made(sound)}
-            self._parts = {name: made[name] for name in self._score.sounds if name in made}
+            parts = {**self._parts, sound: made(sound)}
+            self._parts = {name: parts[name] for name in self._score.sounds if name in parts}
         return self._parts[sound]
 
     def held(self, note: int | None, sound: str | None = None, channel: int | None = None) -> Collection[int]:

@@ -1,7 +1,9 @@
 """The engine's promises: the same samples however it is asked, stems that add up, and safety."""
 
 import dataclasses
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -336,3 +338,17 @@ crystals = {}
     assert spans[128][: 10 * 48_000].all()
     assert not spans[128][round(10.51 * 48_000) : round(13.99 * 48_000)].any()
     assert spans[128][round(14.01 * 48_000) :].all()
+
+
+def test_an_engine_that_is_done_with_is_gone_at_once() -> None:
+    """Night follows night: nothing in one may hold on to it until the collector comes, which may be never."""
+    gc.disable()
+    try:
+        engine = Engine(score_of(PIECE), RATE, 3)
+        engine.note_on(69)
+        engine.render(64)
+        gone = weakref.ref(engine)
+        del engine
+        assert gone() is None
+    finally:
+        gc.enable()
