@@ -344,7 +344,7 @@ def test_an_engine_that_is_done_with_is_gone_at_once() -> None:
     """Night follows night: nothing in one may hold on to it until the collector comes, which may be never."""
     gc.disable()
     try:
-        engine = Engine(score_of(PIECE), RATE, 3)
+        engine = Engine(score_of(PIECE), seed=3)
         engine.note_on(69)
         engine.render(64)
         gone = weakref.ref(engine)
