@@ -16,14 +16,21 @@ class Past:
 
     def __init__(self, course: Passage) -> None:
         self.kept: dict[str, tuple[int, F32]] = {}
+        self._fresh: dict[str, F32] = {}
         self._frames = int(KEPT_S * course.rate_hz) // GRID_FRAMES * GRID_FRAMES
+        # All of it now: what grows while it plays would grow for a whole night.
+        self._free = [self._silence() for _ in course.timeline.scenes]
         self.follow(course)
+
+    def _silence(self) -> F32:
+        return np.full((2, self._frames), 0.0, np.float32)
 
     def follow(self, course: Passage) -> None:
         """Learns where on a course it will hear each scene; what it had begun to hear is forgotten."""
         begins = {scene.name: course.begins(scene, _FROM) for scene in course.timeline.scenes}
         self._begins = {name: begin for name, begin in begins.items() if begin is not None}
-        self._fresh: dict[str, F32] = {}
+        self._free += self._fresh.values()
+        self._fresh = {}
 
     def listen(self, start: int, played: F32) -> None:
         """Hears a block, (2, frames) from absolute frame `start` on."""
@@ -31,7 +38,11 @@ class Past:
         for name, begin in self._begins.items():
             if not (begin < end and start < begin + self._frames):
                 continue
-            fresh = self._fresh.setdefault(name, np.zeros((2, self._frames), np.float32))
+            if name not in self._fresh:
+                # What was kept is never written over: somebody may be reflecting it.
+                self._fresh[name] = self._free.pop() if self._free else self._silence()
+                self._fresh[name].fill(0.0)
+            fresh = self._fresh[name]
             first, last = max(begin, start), min(begin + self._frames, end)
             fresh[:, first - begin : last - begin] = played[:, first - start : last - start]
             if last == begin + self._frames:

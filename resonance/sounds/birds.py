@@ -258,7 +258,7 @@ def _along(values: F64) -> F32:
     return np.asarray(begin[:-1, None] + np.diff(begin)[:, None] * _RAMP).reshape(-1)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)  # of two nights: one that plays, and the next
 def _store(rate_hz: float, seed: int) -> F32:
     """Sparks to choose from, one after the other, ready for grains: a tick, a short ring or two."""
     rng = chance_of.stream(seed, "birds", "sparks")

@@ -163,7 +163,7 @@ class MemoriesVoice(Voice):
         self._age += span.frames
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)  # of two nights: one that plays, and the next
 def _built_in(rate_hz: float, seed: int, tuning: Tuning) -> tuple[F32, ...]:
     """The three memories of the engine's own, ready for grains; all voices share them and only read."""
     made = (
