@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resonance.contract import Event
-from resonance.dsp import GRID_FRAMES
+from resonance.dsp import F32, GRID_FRAMES
 from resonance.engine.desk import Block, Desk
 from resonance.engine.hand import Hand
 from resonance.engine.parts import Part
@@ -145,7 +145,7 @@ class Keys:
         self._began = {}
         return began
 
-    def over(self, due: Due, first: int, last: int, heard: Collection[str]) -> tuple[Block, Any] | None:
+    def over(self, due: Due, first: int, last: int, heard: Collection[str]) -> tuple[Block, F32] | None:
         """What is played from step `first` to step `last` of a span, off its desk, and the dry sum of it.
 
         None where that is silence.
