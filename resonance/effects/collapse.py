@@ -49,14 +49,17 @@ class Collapse:
 
     def __init__(self, patch: CollapsePatch, setting: Setting) -> None:
         reach = math.ceil((_REACH_S + 1.0) * setting.rate_hz)
+        # The system gives memory only as it is written to: until something falls the line costs nothing.
         self._line = delay_line(reach, MAX_STEPS * GRID_FRAMES)
-        # The system gives memory as it is written to: all of it now, not when something falls in the night.
-        self._line.fill(0.0)
         self._position = 0
         self._late = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._state = np.array(_AT_REST)
         self._rests = True
         self._curves = np.zeros((2, MAX_STEPS + 1))
+
+    def take_memory(self) -> None:
+        """Takes the line's memory now, before anything has fallen."""
+        self._line.fill(0.0)
 
     def render(self, span: Span, x: F32) -> None:
         """Lets `x` (2, frames) fall, in place."""

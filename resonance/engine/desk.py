@@ -7,6 +7,7 @@ that was sounded ahead.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -129,6 +130,12 @@ class Desk:
     def places(self) -> Sequence[str]:
         """The sounds that are heard in a place of their own."""
         return [name for name in self._places if name in self._heard]
+
+    def take_memory(self) -> None:
+        """Takes the effects' memory now."""
+        for _, effect in itertools.chain(*self._weather.values()):
+            if isinstance(effect, Collapse):
+                effect.take_memory()
 
     @property
     def is_idle(self) -> bool:

@@ -117,6 +117,13 @@ class Engine:
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
 
+    def take_memory(self) -> None:
+        """Takes from the system at once what it would take while it plays, so that nights are all alike."""
+        for desk in (self._desk, self.keys.desk):
+            desk.take_memory()
+        if self._past is not None:
+            self._past.take_memory()
+
     @property
     def latency_frames(self) -> int:
         """How far the mix lags behind the stems: the limiter's look-ahead."""

@@ -18,9 +18,12 @@ class Past:
         self.kept: dict[str, tuple[int, F32]] = {}
         self._fresh: dict[str, F32] = {}
         self._frames = int(KEPT_S * course.rate_hz) // GRID_FRAMES * GRID_FRAMES
-        # All of it now: what grows while it plays would grow for a whole night.
-        self._free = [self._silence() for _ in course.timeline.scenes]
+        self._free: list[F32] = []
         self.follow(course)
+
+    def take_memory(self) -> None:
+        """Takes memory for every scene now."""
+        self._free += [self._silence() for _ in self._begins]
 
     def _silence(self) -> F32:
         return np.full((2, self._frames), 0.0, np.float32)

@@ -387,7 +387,7 @@ class Performance:
     def _built(self, number: int, seed: int, pause_s: float = 0.0) -> Engine:
         """The engine of this number in the chain: the first plays the score as it is written."""
         score = varied(self.score, seed) if number else self.score
-        return Engine(
+        engine = Engine(
             score,
             self.rate,
             seed,
@@ -397,6 +397,9 @@ class Performance:
             stems=self._stems,
             pause_s=pause_s,
         )
+        if self.endless:
+            engine.take_memory()
+        return engine
 
     def _open(self, opening: Opening, engine: Engine) -> None:
         """Puts an engine on the desk, as it is when its clock begins."""
