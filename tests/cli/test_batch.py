@@ -1,5 +1,6 @@
 """Batches: what a page of jobs means, what is done again and what is not, and a worker that dies."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -164,6 +165,9 @@ def test_a_scheduler_that_is_not_there_is_said(
         told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
         assert len(told) == 1
         assert f"no scheduler answers at {address}" in told[0]
+        # A client that never came to be is closed when it is collected, which waits for ever if that is while
+        # another begins.
+        gc.collect()
 
 
 @HAS_DASK
