@@ -132,6 +132,7 @@ def test_a_disk_that_is_full_keeps_nothing_half(terminal: Terminal, tmp_path: Pa
         terminal.shows(r"not kept: .*No space left on device; the piece goes on")
         assert [path.name for path in takes.iterdir()] == ["full"]
         (takes / "full").unlink()
+        terminal.shows(r"night 1 +0:0[2-9]")
         terminal.press("k")
         terminal.shows(r"kept .*\.take")
         (kept,) = takes.iterdir()
