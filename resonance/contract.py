@@ -134,6 +134,11 @@ class Touch:
     pressure: F64
     timbre: F64
 
+    @property
+    def curves(self) -> tuple[F64, F64, F64]:
+        """Bend, pressure and timbre."""
+        return self.bend_cents, self.pressure, self.timbre
+
     def cut(self, borders: slice) -> Touch:
         return Touch(self.bend_cents[borders], self.pressure[borders], self.timbre[borders])
 

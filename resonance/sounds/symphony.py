@@ -23,9 +23,9 @@ from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sus
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
+from resonance.dsp.struck import Struck
 from resonance.generate import theme
 from resonance.generate.canon import Part, canon, lasts
-from resonance.sounds._struck import Struck
 from resonance.units import db, part, seconds
 
 HARMONICS = np.array(
@@ -179,7 +179,7 @@ class SymphonyVoice(Voice):
         weight = np.repeat((1.0, 0.5, 0.22), (n, n, _OVERTONES))
         self._chorus_left, self._chorus_right = weight * np.cos(angle), weight * np.sin(angle)
         self._curve = np.empty((MAX_STEPS + 1, 2 * n))
-        self._struck = Struck(_CRYSTAL_RATIO[_CRYSTAL_PAIRS])
+        self._struck = Struck(_CRYSTAL_RATIO[_CRYSTAL_PAIRS], MAX_STEPS)
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0
@@ -217,7 +217,8 @@ class SymphonyVoice(Voice):
         if self._chorus:
             self._sing(span, out)
         else:
-            self._struck.render(span, self._age, out)
+            touch = None if span.touch is None else span.touch.curves
+            self._struck.render(self._age, span.rate_hz, touch, out)
         self._age += span.frames
 
     def _sing(self, span: Span, out: F32) -> None:

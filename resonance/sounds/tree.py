@@ -25,9 +25,9 @@ from resonance.contract import MAX_STEPS, Beat, Event, Patch, Rule, Setting, Spa
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, ratios
 from resonance.dsp.partials import sines
+from resonance.dsp.struck import Struck
 from resonance.generate import branching, theme
 from resonance.generate.onsets import Onsets
-from resonance.sounds._struck import Struck
 from resonance.units import db, hz, part, seconds
 
 _GENERATIONS = 15
@@ -203,7 +203,7 @@ class TreeVoice(Voice):
     def __init__(self, patch: Tree, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
         self._curve = np.empty((MAX_STEPS + 1, 2 * _PLAYERS + 1))
-        self._struck = Struck(_BELL_RATIO[_BELL_PAIRS])
+        self._struck = Struck(_BELL_RATIO[_BELL_PAIRS], MAX_STEPS)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))
@@ -265,7 +265,8 @@ class TreeVoice(Voice):
         if self._brass:
             self._blow(span, out)
         else:
-            self._struck.render(span, self._age, out)
+            touch = None if span.touch is None else span.touch.curves
+            self._struck.render(self._age, span.rate_hz, touch, out)
         self._age += span.frames
 
     def _blow(self, span: Span, out: F32) -> None:
