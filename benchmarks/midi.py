@@ -27,7 +27,7 @@ from resonance.engine.performance import Performance
 from resonance.inputs import maps
 from resonance.inputs.player import Player
 from resonance.outputs.speakers.moments import Moments
-from resonance.outputs.speakers.piece import hand_frame
+from resonance.outputs.speakers.piece import hand_frame, next_frames
 from resonance.outputs.speakers.ring import go_first
 from resonance.score import load
 
@@ -81,9 +81,9 @@ def own_share(notes: int) -> None:
             handled.append(1e3 * (time.monotonic() - start))
             pending.append((read_s, frame + performance.delay_frames, now))
             placed.append(frame - (first + (read_s - began) * RATE))
-        if performance.frame < taken + CUSHION:
+        if frames := next_frames(CUSHION, performance.frame - taken):
             start = time.monotonic()
-            performance.render(block)
+            performance.render(frames)
             decided.append(1e3 * (time.monotonic() - start))
         else:
             time.sleep(0.0005)
@@ -91,7 +91,7 @@ def own_share(notes: int) -> None:
             in_ring.append(1e3 * (time.monotonic() - pending.popleft()[0]))
     print(f"{notes} notes at any moment; blocks of {block}, {CUSHION} ahead, a card of {PERIOD}")
     told("  message to commands, done", handled)
-    told(f"  a block of {1e3 * block / RATE:.1f} ms, rendered in", decided)
+    told("  what is rendered at once, in", decided)
     told("  message read to first sample in the ring", in_ring)
     share = 1e3 * (np.array(placed) + performance.delay_frames - CUSHION) / RATE
     told("  its first sample, after all that was in the ring", share.tolist())
@@ -149,16 +149,16 @@ def flood(seconds: float) -> None:
                     except (KeyError, ValueError):
                         refused += 1
                 sent += 1
-            if performance.frame + block <= taken + CUSHION:
+            if frames := next_frames(CUSHION, performance.frame - taken):
                 start = time.process_time()
-                audio = performance.render(block)
+                audio = performance.render(frames)
                 spent.append(1e3 * (time.process_time() - start))
                 assert np.isfinite(audio).all()
             else:
                 time.sleep(0.0005)
         share = 100.0 * (time.process_time() - began_cpu) / seconds
         print(f"{messages_hz} messages a second for {seconds:g} s: {share:.1f} % of one core (CPU time)")
-        told(f"  a block of {1e3 * block / RATE:.1f} ms", spent)
+        told("  what is rendered at once, in", spent)
         print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {gaps}")
         for command in player.gone("keys"):
             performance.do(command)

@@ -161,12 +161,11 @@ class Sound:
             self._moments.saw(time.monotonic(), self._performance.frame - self._ring.ready)
             if self._alone_since is not None:
                 self._keep_time()
-            block = min(_MOST_FRAMES, max(GRID_FRAMES, self._cushion // 8 // GRID_FRAMES * GRID_FRAMES))
-            if self._cushion - self._ring.ready >= block:
-                self._render(block)
+            if frames := next_frames(self._cushion, self._ring.ready):
+                self._render(frames)
             else:
                 self._announce()
-                time.sleep(min(0.01, 0.5 * block / self._desk.rate_hz))
+                time.sleep(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
             if time.monotonic() - self._told_at >= TELL_S:
                 self._tell_what_sounds()
 
@@ -334,6 +333,19 @@ class Sound:
             self._recorder.close()
             self._recorder = self._recording()
         self.tell("said", "the score was saved: the sound follows it")
+
+
+def least_frames(cushion_frames: int) -> int:
+    """As few frames as are rendered at once: whole steps, an eighth of what is played ahead."""
+    return min(_MOST_FRAMES, max(GRID_FRAMES, cushion_frames // 8 // GRID_FRAMES * GRID_FRAMES))
+
+
+def next_frames(cushion_frames: int, ready_frames: int) -> int:
+    """How many frames to render now, 0 where it is too soon: more at once, which costs less, when behind."""
+    missing, least = cushion_frames - ready_frames, least_frames(cushion_frames)
+    if missing < least:
+        return 0
+    return min(_MOST_FRAMES, max(least, missing // 2 // GRID_FRAMES * GRID_FRAMES))
 
 
 def hand_frame(performance: Performance, moments: Moments, at_s: float, cushion_frames: int) -> int:
