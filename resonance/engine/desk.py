@@ -64,7 +64,8 @@ class Block:
             return self.space
         if name == "premaster":
             return self.premaster
-        return self.stems.get(name, np.zeros_like(self.premaster))
+        stem = self.stems.get(name)
+        return np.zeros_like(self.premaster) if stem is None else stem
 
     def with_(self, other: Block) -> Block:
         """Both together, of the same frames."""
@@ -157,20 +158,22 @@ class Desk:
         effects: Mapping[str, Span],
         sounded: Mapping[str, tuple[F32, F32]],
         events: Sequence[Event] = (),
-    ) -> tuple[Block, F32]:
+        listen: Callable[[F32], None] | None = None,
+    ) -> Block:
         """What sounded over a span, dry and wet by its name, in its space and under its weather, levelled.
 
-        And the dry sum of all that sounded, heard or not.
+        `listen` is given the dry sum of all that sounded, heard or not.
         """
         frames = span.frames
-        dry, wet, unheard, space = (np.zeros((2, frames), np.float32) for _ in range(4))
+        dry, wet, space = (np.zeros((2, frames), np.float32) for _ in range(3))
+        unheard: list[F32] = []
         stems: dict[str, F32] = {}
         wets: dict[str, F32] = {}
         # In the order of the parts: sums of floats hang on it.
         for name in (name for name in self._order if name in sounded):
             own_dry, own_wet = sounded[name]
             if name not in self._heard:
-                unheard += own_dry
+                unheard.append(own_dry)
                 continue
             dry += own_dry
             stems[name] = own_dry
@@ -178,7 +181,8 @@ class Desk:
                 wets[name] = own_wet
             else:
                 wet += own_wet
-        whole = dry + unheard
+        if listen is not None:
+            listen(dry + sum(unheard) if unheard else dry)
         for name in self.places:
             self._places[name].render(effects[place(name)], wets.get(name), space)
         self._space.render(effects["space"], wet, space)
@@ -192,7 +196,7 @@ class Desk:
         self._silent_frames = 0.0 if premaster.any() else self._silent_frames + frames
         mix = np.empty_like(premaster)
         self.master.render(effects["master"], premaster, mix)
-        return Block(span.start, mix, premaster, space, stems, events), whole
+        return Block(span.start, mix, premaster, space, stems, events)
 
 
 def _over(score: Score, setting: Callable[[str], Setting]) -> Sequence[tuple[str, Fog | Collapse]]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,10 @@ class Engine:
         self._scratch = Scratch()
         self._pause_s = pause_s
         self._parts = _in_order([self._part(name) for name in score.sounds])
+        # Whoever reflects the past hears all, whoever is listening to what.
+        self._sounding: Collection[str] = self._heard if self._past is None else score.sounds
+        self.playing: Sequence[Part] = [part for part in self._parts if part.name in self._sounding]
+        """The parts that are sounded."""
         order = [part.name for part in self._parts]
         end = math.inf if loops else self.frames
         self._desk, beside = (
@@ -205,12 +210,10 @@ class Engine:
             raise ValueError(f"{left} steps are left of what was sounded ahead, not {steps}")
         if steps < due.span.steps:
             block = block.cut(first, last)
-        played = self.keys.over(due, first, last, self._sounding)
-        if played is not None:
-            by_hand, whole = played
+        listen = partial(self._past.beside, block.start) if self._past is not None else None
+        by_hand = self.keys.over(due, first, last, self._sounding, listen)
+        if by_hand is not None:
             block = block.with_(by_hand)
-            if self._past is not None:
-                self._past.beside(by_hand.start, whole)
         self._taken = last
         if last == due.span.steps:
             self.passed(due)
@@ -231,16 +234,6 @@ class Engine:
         mix = np.empty_like(block.mix)
         self._ceiling.render(block.mix, mix)
         return Block(block.start, mix, block.premaster, block.space, block.stems, block.events)
-
-    @property
-    def playing(self) -> Sequence[Part]:
-        """The parts that are sounded."""
-        return [part for part in self._parts if part.name in self._sounding]
-
-    @property
-    def _sounding(self) -> Collection[str]:
-        """Their names: whoever reflects the past hears all, whoever is listening to what."""
-        return self._heard if self._past is None else self.score.sounds
 
     def due(self, steps: int, *, desk: bool = True) -> Due:
         """Decides what all do over the next steps; `passed` is to be told when they have been sounded.
@@ -270,10 +263,8 @@ class Engine:
 
     def mixed(self, due: Due, sounded: Mapping[str, tuple[F32, F32]]) -> Block:
         """What sounded over a span, dry and wet by its name, off the desk."""
-        block, whole = self._desk.mixed(due.span, due.effects, sounded, due.events)
-        if self._past is not None:
-            self._past.listen(due.span.start, whole)
-        return block
+        listen = partial(self._past.listen, due.span.start) if self._past is not None else None
+        return self._desk.mixed(due.span, due.effects, sounded, due.events, listen)
 
     def listens(self, sound: str) -> bool:
         """Whether any other sound answers what is played on this one."""

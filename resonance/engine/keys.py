@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 class Keys:
     """Plays a score's sounds by hand, over a desk of its own.
 
-    `notes` begin at absolute frames; whatever else is done, is done at an absolute step that is not sounded
-    yet.
+    Notes begin at absolute frames; whatever else is done is done at an absolute step that is not sounded yet.
     """
 
     def __init__(self, score: Score, desk: Desk) -> None:
@@ -145,10 +144,17 @@ class Keys:
         self._began = {}
         return began
 
-    def over(self, due: Due, first: int, last: int, heard: Collection[str]) -> tuple[Block, F32] | None:
-        """What is played from step `first` to step `last` of a span, off its desk, and the dry sum of it.
+    def over(
+        self,
+        due: Due,
+        first: int,
+        last: int,
+        heard: Collection[str],
+        listen: Callable[[F32], None] | None = None,
+    ) -> Block | None:
+        """What is played from step `first` to step `last` of a span, off its desk; None where it is silence.
 
-        None where that is silence.
+        `heard` are the sounds that sound at all, `listen` is as for the desk.
         """
         if first == 0:
             self._rested = 0
@@ -170,7 +176,7 @@ class Keys:
         self._rest(due, first)
         self._rested = last
         effects = {name: span.cut(first, last) for name, span in due.effects.items()}
-        return self.desk.mixed(due.span.cut(first, last), effects, sounded, events)
+        return self.desk.mixed(due.span.cut(first, last), effects, sounded, events, listen)
 
     def _rest(self, due: Due, until: int) -> None:
         """Brings a desk that has had nothing to do to a step of the span."""

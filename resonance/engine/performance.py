@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -369,7 +369,7 @@ class Performance:
         if self._launch.when == "now":
             entered = leg.engine.entered
             rested = leg.opening.step + entered + self._steps(_RESTLESS_S) if entered else self._step
-            return max(self._step, int(self._grid_from(rested))) if rested > self._step else self._step
+            return self._grid_from(rested) if rested > self._step else self._step
         step, draws_breath = leg.engine.next_beat()
         if self._launch.when == "breath" and not draws_breath:
             return None
@@ -710,13 +710,13 @@ class Performance:
         """The last step up to this one at which something may be done to the piece."""
         return self._grid_from(step - AHEAD_STEPS + 1)
 
-    def _grid_from(self, step: float, grid: int = AHEAD_STEPS) -> Any:
-        """The first step of a grid that is not before this one; infinity is infinity.
+    def _grid_from(self, step: float, grid: int = AHEAD_STEPS) -> int:
+        """The first step of a grid that is not before this one.
 
         Grids begin with the first frame that is heard: blocks that are asked for begin on them.
         """
         late = -(-self.latency_frames // GRID_FRAMES)
-        return step if step == math.inf else math.ceil((step - late) / grid) * grid + late
+        return math.ceil((step - late) / grid) * grid + late
 
     def _do_due(self, until: float | None = None) -> None:
         """Does what is due by a step (default: this one), in its order."""
