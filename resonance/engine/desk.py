@@ -147,10 +147,10 @@ class Desk:
         """Lets a span go by in which it is idle."""
         for space in (self._space, *self._places.values()):
             space.rest(span.steps)
-        for laid_on in self._weather.values():
-            for name, effect in laid_on:
-                if isinstance(effect, Collapse):
-                    effect.render(effects[name], np.zeros((2, span.frames), np.float32))
+        silence = np.zeros((2, span.frames), np.float32)
+        for name, effect in itertools.chain(*self._weather.values()):
+            if isinstance(effect, Collapse):
+                effect.render(effects[name], silence)
 
     def mixed(
         self,
