@@ -81,6 +81,13 @@ class Line:
         """Whether so many messages of a kind were heard."""
         return len(self._said[kind]) >= count
 
+    def failure(self) -> Exception | None:
+        """What whoever is gone failed by, where it said so."""
+        with suppress(EOFError, ConnectionError):
+            self.listen()
+        failure: Exception | None = self.take("failed") if self.has("failed") else None
+        return failure
+
     def _hear(self) -> None:
         kind, what = pickle.loads(self.end.recv_bytes())
         self._said[kind].append(what)
@@ -323,10 +330,12 @@ class Ensemble:
                 else:
                     wait([self._lines[number].end for number in self._done])
         except (EOFError, ConnectionError):
-            raise ChildProcessError(
+            failures = (line.failure() for line in self._lines.values())
+            gone = ChildProcessError(
                 "a process that rendered with this one is gone, killed or out of memory: render again, "
                 "with fewer workers where memory is short"
-            ) from None
+            )
+            raise next(filter(None, failures), gone) from None
         finally:
             self._dismiss()
 
@@ -350,11 +359,11 @@ class Ensemble:
                     self._done[number] = self._number + AHEAD
                     line.say("from", self._done[number])
             except (EOFError, ConnectionError):
-                failed = line.take("failed") if line.has("failed") else None
                 if number in self._done:
-                    raise failed or ConnectionError from None
+                    raise
                 del self._lines[number]
-                why = f" ({failed})" if failed else ""
+                failure = line.failure()
+                why = f" ({failure})" if failure else ""
                 self._engine.messages.append(f"a second process could not begin{why}: rendered with one less")
                 continue
             while line.has("played"):

@@ -13,7 +13,7 @@ import pytest
 
 import resonance
 from resonance.engine import Engine, ensemble
-from resonance.engine.ensemble import Ensemble
+from resonance.engine.ensemble import Ensemble, Line
 
 OWN = '''
 """A hum that no other process can be sent."""
@@ -181,6 +181,17 @@ def test_what_fails_beside_the_sounds_is_told_as_it_is_here(
     monkeypatch.setattr(Engine, "due", broken)
     with pytest.raises(ZeroDivisionError, match="a mistake of ours"):
         list(dream(2).blocks())
+
+
+def test_what_a_player_failed_by_is_heard_by_whoever_finds_it_gone() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    Line(theirs).say("failed", ZeroDivisionError("a mistake of ours"))
+    theirs.close()
+    line = Line(ours)
+    with pytest.raises(ConnectionError):
+        line.say("go")
+    assert isinstance(line.failure(), ZeroDivisionError)
+    assert line.failure() is None
 
 
 def test_a_process_that_dies_is_told_in_one_line(seen: list[Ensemble]) -> None:
