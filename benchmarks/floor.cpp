@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-constexpr int FRAMES = 64, TAPS = 32, PLACES = 256, LANES = 32, MIDDLE = 32;
+constexpr int FRAMES = 64, TAPS = 32, PLACES = 256;
 
 // dsp/oscillators.py: saws. `table` has PLACES + 1 rows of TAPS; `tail` 2 rows of FRAMES + TAPS.
 static double edge_frame(double distance, double slope, double bend) {
@@ -65,46 +65,52 @@ extern "C" void saws(int voices, int steps, double* phase, float* tail, const do
     }
 }
 
-// dsp/partials.py: sines, those that glide slowly; `voices` a multiple of LANES.
+// dsp/partials.py: sines, those that hardly glide.
+static inline float cosine(float turn) {
+    const float x = 0.25f - std::fabs(turn), xx = x * x;
+    return x * (6.283185160088966f + xx * (-41.34165503128523f + xx * (81.60100406446475f +
+           xx * (-76.54978207924569f + xx * 39.536704351728005f))));
+}
+
 extern "C" void sines(int voices, int steps, double* phase, const double* cycles, const float* left,
                       const float* right, float* out, int frames) {
-    const double turn = 6.283185307179586;
+    const float middle = 0.5f * (FRAMES - 1);
     for (int step = 0; step < steps; ++step) {
-        float *left_out = out + step * FRAMES, *right_out = out + frames + step * FRAMES;
-        for (int group = 0; group < voices; group += LANES) {
-            float on_x[LANES], on_y[LANES], back_x[LANES], back_y[LANES], turn_x[LANES], turn_y[LANES], bend[LANES];
-            float l[LANES], l_rise[LANES], r[LANES], r_rise[LANES];
-            for (int k = 0; k < LANES; ++k) {
-                const int i = group + k, here = step * voices + i, there = here + voices;
-                const double mean = 0.5 * (cycles[here] + cycles[there]);
-                const float f = float(turn * mean);
-                turn_x[k] = std::cos(f), turn_y[k] = std::sin(f);
-                double on = phase[i] - 0.25 + MIDDLE * mean, back = on - mean;
-                on -= std::floor(on), back -= std::floor(back);
-                on_x[k] = std::cos(float(turn * on)), on_y[k] = std::sin(float(turn * on));
-                back_x[k] = std::cos(float(turn * back)), back_y[k] = std::sin(float(turn * back));
-                bend[k] = float((cycles[there] - cycles[here]) * (3.141592653589793 / FRAMES));
-                l[k] = left[here], l_rise[k] = (left[there] - left[here]) / FRAMES;
-                r[k] = right[here], r_rise[k] = (right[there] - right[here]) / FRAMES;
-                const double end = phase[i] + FRAMES * mean;
-                phase[i] = end - std::floor(end);
+        float drawn[2][FRAMES] = {};
+        for (int i = 0; i < voices; ++i) {
+            const int here = step * voices + i, there = here + voices;
+            const double slow = cycles[here], curve = (cycles[there] - slow) * (0.5 / FRAMES);
+            const double pitch = slow + 2.0 * middle * curve, eight = 8.0 * pitch;
+            const double centre = phase[i] + middle * (slow + middle * curve) - 0.25;
+            double on = centre - 4.0 * pitch, off = centre + 4.0 * pitch;
+            on -= std::rint(on), off -= std::rint(off);
+            const float turn = float(pitch), before = float(on), after = float(off);
+            const float twice = 2.0f * cosine(float(eight - std::rint(eight)));
+            float level[2], rise[2];
+            const float* sides[2] = {left, right};
+            for (int side = 0; side < 2; ++side) {
+                rise[side] = (sides[side][there] - sides[side][here]) / FRAMES;
+                level[side] = sides[side][here] + middle * rise[side];
             }
-            for (int j = 0; j < MIDDLE; ++j) {
-                const float t = float(MIDDLE + j), u = float(MIDDLE - 1 - j);
-                const float bow_t = t * (FRAMES - t), bow_u = u * (FRAMES - u);
-                float lt = 0, rt = 0, lu = 0, ru = 0;
-                for (int k = 0; k < LANES; ++k) {
-                    float x = on_x[k], y = on_y[k], value = x + bend[k] * bow_t * y;
-                    lt += value * (l[k] + t * l_rise[k]), rt += value * (r[k] + t * r_rise[k]);
-                    on_x[k] = x * turn_x[k] - y * turn_y[k], on_y[k] = y * turn_x[k] + x * turn_y[k];
-                    x = back_x[k], y = back_y[k], value = x + bend[k] * bow_u * y;
-                    lu += value * (l[k] + u * l_rise[k]), ru += value * (r[k] + u * r_rise[k]);
-                    back_x[k] = x * turn_x[k] + y * turn_y[k], back_y[k] = y * turn_x[k] - x * turn_y[k];
+            for (int k = 0; k < 8; ++k) {
+                const float t = float(k) - 3.5f;
+                float v[8];
+                v[3] = cosine((t * turn - std::rint(before + t * turn)) + before);
+                v[4] = cosine((t * turn - std::rint(after + t * turn)) + after);
+                for (int far = 1; far < 4; ++far) {
+                    v[3 - far] = twice * v[4 - far] - v[5 - far];
+                    v[4 + far] = twice * v[3 + far] - v[2 + far];
                 }
-                left_out[MIDDLE + j] += lt, right_out[MIDDLE + j] += rt;
-                left_out[MIDDLE - 1 - j] += lu, right_out[MIDDLE - 1 - j] += ru;
+                for (int side = 0; side < 2; ++side)
+                    for (int eighth = 0; eighth < 8; ++eighth)
+                        drawn[side][8 * eighth + k] +=
+                            v[eighth] * (level[side] + rise[side] * (8.0f * eighth - 28.0f + t));
             }
+            const double end = phase[i] + 0.5 * FRAMES * (slow + cycles[there]);
+            phase[i] = end - std::floor(end);
         }
+        for (int side = 0; side < 2; ++side)
+            for (int k = 0; k < FRAMES; ++k) out[side * frames + step * FRAMES + k] += drawn[side][k];
     }
 }
 

@@ -68,7 +68,9 @@ def saws(library: ctypes.CDLL | None) -> Job:
 def sines(library: ctypes.CDLL | None) -> Job:
     from resonance.dsp import partials
 
-    phase, cycles, level, out = np.zeros(992), _drifting(992, 55.0, 9000.0), _levels(992), _silence(2)
+    # Held: those that glide are drawn in another way.
+    held = np.tile(np.geomspace(55.0, 9000.0, 992) / RATE_HZ, (STEPS + 1, 1))
+    phase, cycles, level, out = np.zeros(992), held, _levels(992), _silence(2)
     if library is None:
         return lambda: partials.sines(phase, cycles, level, level, out), out
     return _called(library.sines, 992, STEPS, phase, cycles, level, level, out, SPAN), out

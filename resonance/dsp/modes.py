@@ -17,7 +17,7 @@ import threading
 
 import numpy as np
 
-from resonance.dsp import F32, F64, GRID_FRAMES, kernel, summing_kernel
+from resonance.dsp import F32, F64, GRID_FRAMES, aligned, kernel, summing_kernel
 
 # -200 dB: a mode below it has ended. It comes long before denormals, which cost up to 3 times the time.
 _SILENCE = 1e-20
@@ -76,11 +76,11 @@ class _Tables:
     """What is known ahead of a bank of `n` modes."""
 
     def __init__(self, n: int) -> None:
-        self.turns = np.zeros((2, n, GRID_FRAMES), np.float32)  # each mode's turn by 1 to 64 frames
+        self.turns = aligned(2, n, GRID_FRAMES)  # each mode's turn by 1 to 64 frames
         self.leap = np.zeros((2, n))  # the last of them, exactly
         self.powers = np.zeros((2, _LANES))  # scratch: the first of them, exactly
-        self.answer = np.zeros((2, _LANES + GRID_FRAMES), np.float32)  # to a click, after _LANES zeros
-        self.blow = np.zeros(GRID_FRAMES, np.float32)  # scratch: a step's excitation, backwards
+        self.answer = aligned(2, _LANES + GRID_FRAMES)  # to a click, after _LANES zeros
+        self.blow = aligned(GRID_FRAMES)  # scratch: a step's excitation, backwards
 
 
 class _Scratch(threading.local):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
+from resonance.dsp import F32, F64, GRID_FRAMES, I64, aligned, kernel
 
 LINES = 16
 ALLPASSES = 4
@@ -125,11 +125,11 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
     rates_hz = np.linspace(0.07, 0.41, LINES)[chance.permutation(LINES)]
     return SpaceState(
         clock=np.zeros(1, np.int64),
-        before=np.zeros((2, _ring_frames(before_delay)), np.float32),
+        before=aligned(2, _ring_frames(before_delay)),
         before_delay=np.array([before_delay]),
-        allpass=np.zeros((2, ALLPASSES, _ring_frames(allpass_delay.max())), np.float32),
+        allpass=aligned(2, ALLPASSES, _ring_frames(allpass_delay.max())),
         allpass_delay=allpass_delay,
-        lines=np.zeros((LINES, _ring_frames(delay.max() + depth + _TAPS)), np.float32),
+        lines=aligned(LINES, _ring_frames(delay.max() + depth + _TAPS)),
         delay=delay[chance.permutation(LINES)].astype(np.float64),
         depth=np.array([depth]),
         hand=_on_circle(chance.uniform(0.0, 1.0, LINES)),
@@ -138,13 +138,13 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         inward=_two_signs(chance),
         outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
-        filters=np.zeros(7 * LINES, np.float32),
-        shelves=np.zeros((17 + GRID_FRAMES) * LINES, np.float32),
+        filters=aligned(7 * LINES),
+        shelves=aligned((17 + GRID_FRAMES) * LINES),
         rest=np.zeros(1, np.int64),
-        scratch=np.zeros((LINES + 2, GRID_FRAMES), np.float32),
+        scratch=aligned(LINES + 2, GRID_FRAMES),
         place=np.zeros((3, LINES)),
-        weights=np.zeros((2 * _TAPS + 1) * LINES, np.float32),
-        taps=np.zeros(2 * _TAPS * LINES, np.float32),
+        weights=aligned((2 * _TAPS + 1) * LINES),
+        taps=aligned(2 * _TAPS * LINES),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from resonance.contract import Setting, Span
-from resonance.dsp import F32
+from resonance.dsp import F32, aligned
 from resonance.dsp.convolution import convolution_state, convolve
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
@@ -50,10 +50,10 @@ class Space:
         if x is None and not self._rings:
             self.rest(span.steps)
             return
-        sent = np.zeros_like(out)
+        sent = aligned(*out.shape)
         if x is not None:
             ramped(x, levels(span["gain_db"]), sent)
-        rung = np.zeros_like(out)
+        rung = aligned(*out.shape)
         if self._recorded:
             convolve(self._recorded[0], sent, rung)
             rang = bool(rung.any())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from resonance.contract import Event, Setting, Span
-from resonance.dsp import F32, GRID_FRAMES
+from resonance.dsp import F32, GRID_FRAMES, aligned
 from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
 from resonance.effects.master import Master
@@ -165,7 +165,7 @@ class Desk:
         `listen` is given the dry sum of all that sounded, heard or not.
         """
         frames = span.frames
-        dry, wet, space = (np.zeros((2, frames), np.float32) for _ in range(3))
+        dry, wet, space = (aligned(2, frames) for _ in range(3))
         unheard: list[F32] = []
         stems: dict[str, F32] = {}
         wets: dict[str, F32] = {}
@@ -194,7 +194,7 @@ class Desk:
                 effect.render(effects[name], audio)
         premaster = dry + space
         self._silent_frames = 0.0 if premaster.any() else self._silent_frames + frames
-        mix = np.empty_like(premaster)
+        mix = aligned(2, frames)
         self.master.render(effects["master"], premaster, mix)
         return Block(span.start, mix, premaster, space, stems, events)
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from resonance import rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain, Voice
-from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
 from resonance.engine.clock import Clock, Fields, constant
@@ -53,7 +53,7 @@ class Scratch:
     SAMPLES = 2 * MAX_STEPS * GRID_FRAMES
 
     def __init__(self, memory: F32 | None = None) -> None:
-        self._flat = np.zeros(self.SAMPLES, np.float32) if memory is None else memory
+        self._flat = aligned(self.SAMPLES) if memory is None else memory
 
     def view(self, frames: int) -> F32:
         """The buffer's first `frames` frames, shape (2, frames), with whatever is in them."""
@@ -75,7 +75,7 @@ class Slot:
     """
 
     voice: Voice
-    carry: F32 = field(default_factory=lambda: np.zeros((2, GRID_FRAMES), np.float32))
+    carry: F32 = field(default_factory=lambda: aligned(2, GRID_FRAMES))
     event: Event = field(default_factory=lambda: Event(0, ""))
     lag: int = 0
     level: float = 0.0
