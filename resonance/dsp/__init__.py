@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +48,22 @@ __all__ = [
     "strict_kernel",
     "summing_kernel",
 ]
+
+
+def _learn_arrays() -> None:
+    """Has numba learn numpy's arrays without looking for scipy's BLAS: a quarter of a second of every start.
+
+    Whoever multiplies matrices in a kernel gets it then all the same.
+    """
+    found = sys.modules.setdefault("scipy.linalg", None)  # type: ignore[arg-type]
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        if found is None:
+            del sys.modules["scipy.linalg"]
+
+
+_learn_arrays()
 
 
 def _cache_folder() -> Path | None:
