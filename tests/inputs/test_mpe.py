@@ -49,6 +49,7 @@ LAYOUTS = [
     # Of two zones that meet the one that came last has its way, the other one shrinks, or ends.
     ([lower(10), upper(7)], [None] + [1] * 7 + [16] * 7 + [None]),
     ([upper(10), lower(8)], [None] + [1] * 8 + [16] * 6 + [None]),
+    ([lower(15), upper(4)], [None] + [1] * 10 + [16] * 4 + [None]),
     ([upper(4), lower(14)], [None] + [1] * 14 + [None]),
     ([upper(4), lower(15)], [None] + [1] * 15),
     # No members: the zone is gone. Without zones it is an instrument like any other.
