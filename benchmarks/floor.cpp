@@ -115,45 +115,68 @@ extern "C" void sines(int voices, int steps, double* phase, const double* cycles
 }
 
 // dsp/noise.py and dsp/filters.py: white noise by a hash, six low-passes to make it pink, and a band-pass whose
-// coefficients move in every frame, voices side by side. `keys` has two numbers a voice, `state` nine.
-extern "C" void winds(int voices, int steps, std::uint32_t start, const std::uint32_t* keys, const double* poles,
-                      const double* gains, double direct, double delayed, double* state, const double* cutoff,
-                      double q, float* out, int frames) {
-    for (int step = 0; step < steps; ++step)
-        for (int lane = 0; lane < voices; ++lane) {
-            float white[FRAMES];
-            for (int i = 0; i < FRAMES; ++i) {
-                std::uint32_t z = (start + step * FRAMES + i) ^ keys[2 * lane];
-                z = (z ^ (z >> 16)) * 0x21F0AAADu, z = (z ^ (z >> 15)) * 0x735A2D97u;
-                z = (z ^ (z >> 15)) + keys[2 * lane + 1];
-                z = (z ^ (z >> 16)) * 0x21F0AAADu, z = (z ^ (z >> 15)) * 0x735A2D97u;
-                white[i] = float(std::int32_t(z ^ (z >> 15))) * 4.656612873077393e-10f;
+// coefficients move in straight lines; sixteen voices side by side. `keys` has two rows of voices, `held` seven,
+// `state` two.
+constexpr int LANES = 16;
+
+extern "C" void winds(int steps, std::uint32_t start, const std::uint32_t* keys, const float* poles,
+                      const float* gains, double direct, double delayed, float* held, double* state,
+                      const double* cutoff, double q, float* out, int frames) {
+    const float now = float(direct), late = float(delayed);
+    double line[2][4][LANES];
+    for (int row = 0; row <= steps; ++row) {
+        for (int k = 0; k < LANES; ++k) {
+            const double f = cutoff[row * LANES + k], ff = f * f;
+            const double polynomial = 3.141592538887844 + ff * (-2.230923205449836 + ff * (-0.5397477255777895 +
+                                      ff * (-0.20339279065275429 - ff * 0.12039680178058998)));
+            const double top = f * polynomial, bottom = 1.0 - 4.0 * ff;
+            const double under = q * (bottom * bottom + top * top) + top * bottom, once = 1.0 / (q * under);
+            const double twice = 2.0 * q * q * once;
+            const double then[4] = {twice * bottom * bottom - 1.0, twice * bottom * top, twice * top * top,
+                                    0.5 * under * once};
+            for (int n = 0; n < 4; ++n) {
+                line[0][n][k] = row > 0 ? line[1][n][k] : then[n];
+                line[1][n][k] = then[n];
             }
-            double band[FRAMES], cross[FRAMES], low[FRAMES];
-            const double from = cutoff[step * voices + lane];
-            const double move = (cutoff[(step + 1) * voices + lane] - from) / FRAMES;
-            for (int i = 0; i < FRAMES; ++i) {
-                const double f = from + i * move, ff = f * f;
-                const double polynomial = 3.141592538887844 + ff * (-2.230923205449836 + ff * (-0.5397477255777895 +
-                                          ff * (-0.20339279065275429 - ff * 0.12039680178058998)));
-                const double top = f * polynomial, bottom = 1.0 - 4.0 * ff;
-                const double twice = 2.0 * q / (q * (bottom * bottom + top * top) + top * bottom);
-                band[i] = twice * bottom * bottom - 1.0, cross[i] = twice * bottom * top, low[i] = twice * top * top;
-            }
-            double s[9];
-            std::copy(state + 9 * lane, state + 9 * lane + 9, s);
-            float* sound = out + lane * frames + step * FRAMES;
-            for (int i = 0; i < FRAMES; ++i) {
-                const double x = white[i];
-                double pink = direct * x + delayed * s[6];
-                for (int k = 0; k < 6; ++k) s[k] = poles[k] * s[k] + gains[k] * x, pink += s[k];
-                s[6] = x;
-                const double rest = pink - s[8];
-                const double first = cross[i] * rest + band[i] * s[7];
-                s[8] = low[i] * rest + (s[8] + cross[i] * s[7]);
-                sound[i] = float(0.5 / q * (s[7] + first));
-                s[7] = first;
-            }
-            std::copy(s, s + 9, state + 9 * lane);
         }
+        if (row == 0) continue;
+        float turned[FRAMES][LANES], before[7][LANES];
+        double keep[LANES], cross[LANES], fall[LANES], loud[LANES], move[4][LANES], first[LANES], second[LANES];
+        std::copy(held, held + 7 * LANES, before[0]);
+        std::copy(state, state + LANES, first), std::copy(state + LANES, state + 2 * LANES, second);
+        for (int k = 0; k < LANES; ++k) {
+            keep[k] = line[0][0][k], cross[k] = line[0][1][k], fall[k] = line[0][2][k], loud[k] = line[0][3][k];
+            for (int n = 0; n < 4; ++n) move[n][k] = (line[1][n][k] - line[0][n][k]) / FRAMES;
+        }
+        for (int i = 0; i < FRAMES; ++i) {
+            const std::uint32_t frame = start + (row - 1) * FRAMES + i;
+            for (int k = 0; k < LANES; ++k) {
+                std::uint32_t z = frame ^ keys[k];
+                z = (z ^ (z >> 16)) * 0x21F0AAADu, z = (z ^ (z >> 15)) * 0x735A2D97u;
+                z = (z ^ (z >> 15)) + keys[LANES + k];
+                z = (z ^ (z >> 16)) * 0x21F0AAADu, z = (z ^ (z >> 15)) * 0x735A2D97u;
+                const float white = float(std::int32_t(z ^ (z >> 15))) * 4.656612873077393e-10f;
+                float pink = now * white + late * before[6][k];
+                for (int n = 0; n < 6; ++n) {
+                    before[n][k] = poles[n] * before[n][k] + white;
+                    pink += gains[n] * before[n][k];
+                }
+                before[6][k] = white;
+                turned[i][k] = pink;
+            }
+        }
+        for (int i = 0; i < FRAMES; ++i)
+            for (int k = 0; k < LANES; ++k) {
+                const double rest = turned[i][k] - second[k];
+                const double band = cross[k] * rest + keep[k] * first[k];
+                second[k] = fall[k] * rest + (second[k] + cross[k] * first[k]);
+                turned[i][k] = float(loud[k] * (first[k] + band));
+                first[k] = band;
+                keep[k] += move[0][k], cross[k] += move[1][k], fall[k] += move[2][k], loud[k] += move[3][k];
+            }
+        for (int k = 0; k < LANES; ++k)
+            for (int i = 0; i < FRAMES; ++i) out[k * frames + (row - 1) * FRAMES + i] = turned[i][k];
+        std::copy(before[0], before[0] + 7 * LANES, held);
+        std::copy(first, first + LANES, state), std::copy(second, second + LANES, state + LANES);
+    }
 }

@@ -91,14 +91,25 @@ def winds(library: ctypes.CDLL | None) -> Job:
         return job, out
     one = np.uint64(1)
     own = [noise._scrambled(one ^ noise._scrambled(np.uint64(lane))) for lane in range(lanes)]
-    keys = np.array([[key & 0xFFFFFFFF, key >> 32] for key in map(int, own)], np.uint32)
-    poles, gains, state = np.array(noise._PINK_POLES), np.array(noise._PINK_GAINS), np.zeros((lanes, 9))
-    mixed = (keys, poles, gains, noise._PINK_DIRECT, noise._PINK_DELAYED, state, cutoff, q)
-    return _called(library.winds, lanes, STEPS, 0, *mixed, out, SPAN), out
+    keys = np.array(
+        [[key & 0xFFFFFFFF for key in map(int, own)], [key >> 32 for key in map(int, own)]], np.uint32
+    )
+    poles, gains = np.array(noise._PINK_POLES), np.array(noise._PINK_GAINS)
+    mixed = (
+        keys,
+        poles,
+        gains,
+        float(noise._PINK_DIRECT),
+        float(noise._PINK_DELAYED),
+        noise.pink_state(lanes),
+    )
+    return _called(library.winds, STEPS, 0, *mixed, np.zeros((2, lanes)), cutoff, q, out, SPAN), out
 
 
 def _silence(lanes: int) -> np.ndarray:
-    return np.zeros((lanes, SPAN), np.float32)
+    from resonance.dsp import aligned
+
+    return aligned(lanes, SPAN)
 
 
 def _milliseconds(job: Callable[[], object], spans: int) -> float:

@@ -185,12 +185,13 @@ def convolution(response: np.ndarray) -> Callable[[np.ndarray, np.ndarray], None
 
 
 def winds(asked: work.Winds) -> Render:
+    from resonance.dsp import aligned
     from resonance.dsp.filters import BAND, svf
     from resonance.dsp.noise import pink, pink_state
 
     lanes = len(asked.hz)
     noise, state, q = pink_state(lanes), np.zeros((2, lanes)), np.full((STEPS + 1, lanes), asked.q)
-    x, turning = np.empty((lanes, FRAMES), np.float32), Turning(asked.lfo)
+    x, turning = aligned(lanes, FRAMES), Turning(asked.lfo)
     sides = (asked.level * np.stack(work.equal_power(asked.pan))).astype(np.float32)
 
     def render(out: np.ndarray, start: int) -> None:

@@ -14,10 +14,14 @@ import threading
 
 import numpy as np
 
-from resonance.dsp import F32, F64, GRID_FRAMES, kernel
+from resonance.dsp import F32, F64, GRID_FRAMES, aligned, kernel
+from resonance.dsp.turning import BLOCK, LANES, in_rows, side_by_side
 
 LOW, BAND, HIGH, NOTCH = 0, 1, 2, 3
 """The modes of `svf`."""
+
+# How loudly band, low and what comes in are heard in each mode.
+_SVF_MIX = ((0.0, 0.5, 0.0), (1.0, 0.0, 0.0), (-1.0, -0.5, 1.0), (-1.0, 0.0, 1.0))
 
 # Cutoffs are held within this, in cycles a frame: 0.05 Hz, and the last bit of room under half the rate.
 _LOWEST, _HIGHEST = 1e-6, 0.495
@@ -25,16 +29,29 @@ _LOWEST, _HIGHEST = 1e-6, 0.495
 # Far under hearing, far over the smallest normal number: what is left of a state below it becomes zero.
 _SILENT = 1e-20
 
+_A_FRAME = 1.0 / GRID_FRAMES
+
+# Lanes side by side: what their coefficients are, what they will be at the step's end and how they move in a
+# frame, their cutoff and q, and their states.
+_KEEP, _CROSS, _FALL, _LOUD = range(0, 4 * LANES, LANES)
+_THEN = 4 * LANES
+_KEEP_MOVE, _CROSS_MOVE, _FALL_MOVE, _LOUD_MOVE = range(8 * LANES, 12 * LANES, LANES)
+_CUTOFF, _Q, _FIRST, _SECOND = range(12 * LANES, 16 * LANES, LANES)
+
+Three = tuple[float, float, float]
+Four = tuple[float, float, float, float]
+
 
 class _Scratch(threading.local):
-    """Where a thread lays out a step's coefficients, frame by frame, before the recursion that needs them.
+    """Where a thread lays out coefficients frame by frame, or lanes side by side, before their recursion.
 
-    Apart, they are computed four at a time, and the recursion is left with what it has to wait for.
+    Apart, coefficients are computed four at a time, and the recursion is left with what it has to wait for.
     """
 
     def __init__(self) -> None:
-        self.pair = np.empty((2, 4, GRID_FRAMES))
-        self.frames = self.pair[0]
+        self.frames = np.empty((4, GRID_FRAMES))
+        self.lanes = np.zeros(16 * LANES)
+        self.turned = aligned(2 * BLOCK)
 
 
 _scratch = _Scratch()
@@ -61,63 +78,135 @@ def _warped(cutoff: float) -> tuple[float, float]:
 
 
 @kernel
-def _svf_frames(cutoff: float, cutoff_move: float, q: float, q_move: float, frames: F64) -> None:
-    """Writes a step's coefficients: how the two states make the next two, and one over two q."""
-    still = cutoff_move == 0.0 and q_move == 0.0
-    for i in range(1 if still else GRID_FRAMES):
-        top, bottom = _warped(cutoff + i * cutoff_move)
-        sharp = q + i * q_move
-        # With g = top / bottom and damping 1 / sharp, over one common denominator.
-        twice = np.true_divide(2.0 * sharp, sharp * (bottom * bottom + top * top) + top * bottom)
-        frames[0, i] = twice * bottom * bottom - 1.0
-        frames[1, i] = twice * bottom * top
-        frames[2, i] = twice * top * top
-        frames[3, i] = np.true_divide(0.5, sharp)
-    if still:
-        for k in range(4):
-            for i in range(1, GRID_FRAMES):
-                frames[k, i] = frames[k, 0]
+def _or_silence(value: float) -> float:
+    return value if abs(value) > _SILENT else 0.0
 
 
 @kernel
-def _svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, frames: F64, out: F32) -> None:
-    direct = 1.0 if mode >= HIGH else 0.0
-    by_band = (0.0, 1.0, -1.0, -1.0)[mode]
-    by_low = (0.5, 0.0, -0.5, 0.0)[mode]
-    for step in range(x.shape[1] // GRID_FRAMES):
-        begin = step * GRID_FRAMES
-        # Two lanes at a time: each waits for its own last frame, and meanwhile the other is computed. A lane
-        # without a second is its own.
-        for a in range(0, x.shape[0], 2):
-            b = min(a + 1, x.shape[0] - 1)
-            alike = True
-            for row in (step, step + 1):
-                alike = alike and cutoff[row, a] == cutoff[row, b] and q[row, a] == q[row, b]
-            for lane in range(a, a + 1 if alike else b + 1):
-                cutoff_move = (cutoff[step + 1, lane] - cutoff[step, lane]) / GRID_FRAMES
-                q_move = (q[step + 1, lane] - q[step, lane]) / GRID_FRAMES
-                _svf_frames(cutoff[step, lane], cutoff_move, q[step, lane], q_move, frames[lane - a])
-            of_a, of_b = frames[0], frames[0 if alike else 1]
-            first_a, second_a, first_b, second_b = state[0, a], state[1, a], state[0, b], state[1, b]
-            for i in range(GRID_FRAMES):
-                value_a, value_b = np.float64(x[a, begin + i]), np.float64(x[b, begin + i])
-                rest_a, rest_b = value_a - second_a, value_b - second_b
-                # Twice the band and the low are the sums of the states before and after.
-                band_a = of_a[1, i] * rest_a + of_a[0, i] * first_a
-                band_b = of_b[1, i] * rest_b + of_b[0, i] * first_b
-                low_a = of_a[2, i] * rest_a + (second_a + of_a[1, i] * first_a)
-                low_b = of_b[2, i] * rest_b + (second_b + of_b[1, i] * first_b)
-                out[a, begin + i] = (
-                    direct * value_a + by_band * of_a[3, i] * (first_a + band_a) + by_low * (second_a + low_a)
-                )
-                out[b, begin + i] = (
-                    direct * value_b + by_band * of_b[3, i] * (first_b + band_b) + by_low * (second_b + low_b)
-                )
-                first_a, second_a, first_b, second_b = band_a, low_a, band_b, low_b
-            state[0, a] = first_a if abs(first_a) > _SILENT else 0.0
-            state[1, a] = second_a if abs(second_a) > _SILENT else 0.0
-            state[0, b] = first_b if abs(first_b) > _SILENT else 0.0
-            state[1, b] = second_b if abs(second_b) > _SILENT else 0.0
+def _svf_coefficients(cutoff: float, q: float, by_band: float) -> Four:
+    """How the two states make the next two, and how loudly the band is heard, over two q.
+
+    Between two borders they move in straight lines. That is safe: no filter makes its two states longer,
+    taken as a vector, and so no mean of two filters does.
+    """
+    top, bottom = _warped(cutoff)
+    # With g = top / bottom and damping 1 / q, over one common denominator.
+    under = q * (bottom * bottom + top * top) + top * bottom
+    once = np.true_divide(1.0, q * under)
+    twice = 2.0 * q * q * once
+    loud = by_band * 0.5 * under * once
+    return twice * bottom * bottom - 1.0, twice * bottom * top, twice * top * top, loud
+
+
+@kernel
+def _svf_frame(now: Four, by_low: float, direct: float, first: float, second: float, value: float) -> Three:
+    """What is heard of a frame, and the two states after it."""
+    keep, cross, fall, loud = now
+    rest = value - second
+    # Twice the band and the low are the sums of the states before and after.
+    band = cross * rest + keep * first
+    low = fall * rest + (second + cross * first)
+    return loud * (first + band) + (by_low * (second + low) + direct * value), band, low
+
+
+@kernel
+def _svf_move(now: Four, then: Four) -> Four:
+    """How coefficients move in a frame."""
+    return (
+        (then[0] - now[0]) * _A_FRAME,
+        (then[1] - now[1]) * _A_FRAME,
+        (then[2] - now[2]) * _A_FRAME,
+        (then[3] - now[3]) * _A_FRAME,
+    )
+
+
+@kernel
+def _svf_moved(now: Four, move: Four) -> Four:
+    return now[0] + move[0], now[1] + move[1], now[2] + move[2], now[3] + move[3]
+
+
+@kernel
+def _svf_pairs(state: F64, cutoff: F64, q: F64, mix: Three, beside: int, x: F32, out: F32) -> None:
+    """Two lanes at a time: each waits for its own last frame, and meanwhile the other is computed."""
+    by_band, by_low, direct = mix
+    for a in range(beside, x.shape[0], 2):
+        b = min(a + 1, x.shape[0] - 1)  # a lane without a second is its own
+        first_a, second_a, first_b, second_b = state[0, a], state[1, a], state[0, b], state[1, b]
+        now_a = now_b = (0.0, 0.0, 0.0, 0.0)
+        for row in range(x.shape[1] // GRID_FRAMES + 1):
+            then_a = _svf_coefficients(cutoff[row, a], q[row, a], by_band)
+            then_b = _svf_coefficients(cutoff[row, b], q[row, b], by_band)
+            if row > 0:
+                begin = (row - 1) * GRID_FRAMES
+                move_a, move_b = _svf_move(now_a, then_a), _svf_move(now_b, then_b)
+                for i in range(begin, begin + GRID_FRAMES):
+                    # Both are read before either is written: they may be the same.
+                    value_a, value_b = np.float64(x[a, i]), np.float64(x[b, i])
+                    out[a, i], first_a, second_a = _svf_frame(
+                        now_a, by_low, direct, first_a, second_a, value_a
+                    )
+                    out[b, i], first_b, second_b = _svf_frame(
+                        now_b, by_low, direct, first_b, second_b, value_b
+                    )
+                    now_a, now_b = _svf_moved(now_a, move_a), _svf_moved(now_b, move_b)
+                first_a, second_a = _or_silence(first_a), _or_silence(second_a)
+                first_b, second_b = _or_silence(first_b), _or_silence(second_b)
+            now_a, now_b = then_a, then_b
+        state[0, a], state[1, a], state[0, b], state[1, b] = first_a, second_a, first_b, second_b
+
+
+@kernel
+def _svf_step(lanes: F64, by_low: float, direct: float, turned: F32) -> None:
+    """Filters a step of lanes side by side, in place."""
+    for i in range(GRID_FRAMES):
+        at = LANES * i
+        for k in range(LANES):
+            now = lanes[_KEEP + k], lanes[_CROSS + k], lanes[_FALL + k], lanes[_LOUD + k]
+            move = lanes[_KEEP_MOVE + k], lanes[_CROSS_MOVE + k], lanes[_FALL_MOVE + k], lanes[_LOUD_MOVE + k]
+            value, first, second = np.float64(turned[at + k]), lanes[_FIRST + k], lanes[_SECOND + k]
+            turned[at + k], band, low = _svf_frame(now, by_low, direct, first, second, value)
+            lanes[_FIRST + k], lanes[_SECOND + k] = band, low
+            keep, cross, fall, loud = _svf_moved(now, move)
+            lanes[_KEEP + k], lanes[_CROSS + k], lanes[_FALL + k], lanes[_LOUD + k] = keep, cross, fall, loud
+
+
+@kernel
+def _svf_beside(
+    state: F64, cutoff: F64, q: F64, mix: Three, beside: int, x: F32, lanes: F64, turned: F32, out: F32
+) -> None:
+    """Many lanes at a time, side by side: each to the bit what it would be in a pair."""
+    by_band, by_low, direct = mix
+    for start in range(0, beside, LANES):
+        for k in range(LANES):
+            lanes[_FIRST + k], lanes[_SECOND + k] = state[0, start + k], state[1, start + k]
+        for row in range(x.shape[1] // GRID_FRAMES + 1):
+            for k in range(LANES):
+                lanes[_CUTOFF + k], lanes[_Q + k] = cutoff[row, start + k], q[row, start + k]
+            for k in range(LANES):
+                keep, cross, fall, loud = _svf_coefficients(lanes[_CUTOFF + k], lanes[_Q + k], by_band)
+                lanes[_THEN + _KEEP + k], lanes[_THEN + _CROSS + k] = keep, cross
+                lanes[_THEN + _FALL + k], lanes[_THEN + _LOUD + k] = fall, loud
+            if row > 0:
+                begin = (row - 1) * GRID_FRAMES
+                for k in range(_THEN):
+                    lanes[_KEEP_MOVE + k] = (lanes[_THEN + k] - lanes[k]) * _A_FRAME
+                side_by_side(x, start, begin, turned)
+                _svf_step(lanes, by_low, direct, turned)
+                in_rows(turned, start, begin, out)
+                for k in range(_FIRST, _SECOND + LANES):
+                    lanes[k] = _or_silence(lanes[k])
+            for k in range(_THEN):
+                lanes[k] = lanes[_THEN + k]
+        for k in range(LANES):
+            state[0, start + k], state[1, start + k] = lanes[_FIRST + k], lanes[_SECOND + k]
+
+
+@kernel
+def _band_beside(
+    state: F64, cutoff: F64, q: F64, beside: int, x: F32, lanes: F64, turned: F32, out: F32
+) -> None:
+    """The same for BAND: a tenth faster, for what is not heard then is not computed."""
+    _svf_beside(state, cutoff, q, _SVF_MIX[BAND], beside, x, lanes, turned, out)
 
 
 def svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, out: F32) -> None:
@@ -126,7 +215,16 @@ def svf(state: F64, cutoff: F64, q: F64, mode: int, x: F32, out: F32) -> None:
     `mode` is LOW, BAND (as loud at its centre as what goes in), HIGH or NOTCH. `state` (2, lanes); `cutoff`
     (steps + 1, lanes) in cycles a frame; `q` (steps + 1, lanes), 0.7071 is flat. `out` may be `x` itself.
     """
-    _svf(state, cutoff, q, mode, x, _scratch.pair, out)
+    beside = x.shape[0] // LANES * LANES
+    # Kernels of their own: few sounds have so many lanes, and what nobody calls is not compiled.
+    if beside > 0:
+        scratch = _scratch.lanes, _scratch.turned
+        if mode == BAND:
+            _band_beside(state, cutoff, q, beside, x, *scratch, out)
+        else:
+            _svf_beside(state, cutoff, q, _SVF_MIX[mode], beside, x, *scratch, out)
+    if beside < x.shape[0]:
+        _svf_pairs(state, cutoff, q, _SVF_MIX[mode], beside, x, out)
 
 
 @kernel
@@ -144,7 +242,7 @@ def _one_pole(state: F64, cutoff: F64, x: F32, frames: F64, out: F32) -> None:
                 after = frames[0, i] * before + frames[1, i] * x[lane, begin + i]
                 out[lane, begin + i] = 0.5 * (before + after)
                 before = after
-            state[lane] = before if abs(before) > _SILENT else 0.0
+            state[lane] = _or_silence(before)
 
 
 def one_pole(state: F64, cutoff: F64, x: F32, out: F32) -> None:
@@ -187,8 +285,8 @@ def _formants(state: F64, centre: F64, bandwidth: F64, level: F64, x: F32, frame
                 second = frames[2, i] * rest + (second + frames[1, i] * first)
                 out[begin + i] += frames[3, i] * (first + after)
                 first = after
-            state[0, n] = first if abs(first) > _SILENT else 0.0
-            state[1, n] = second if abs(second) > _SILENT else 0.0
+            state[0, n] = _or_silence(first)
+            state[1, n] = _or_silence(second)
 
 
 def formants(state: F64, centre: F64, bandwidth: F64, level: F64, x: F32, out: F32) -> None:

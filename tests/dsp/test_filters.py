@@ -62,6 +62,42 @@ def test_svf_lanes_are_filters_of_their_own():
 
 
 @pytest.mark.parametrize("mode", [LOW, BAND, HIGH, NOTCH])
+def test_an_svf_is_the_same_alone_and_among_many(mode):
+    """To the bit, whether it is computed in a pair or side by side with fifteen others."""
+    chance = np.random.default_rng(mode)
+    x = chance.uniform(-1, 1, (35, 640)).astype(np.float32)
+    cutoff, q = chance.uniform(0.001, 0.4, (11, 35)), chance.uniform(0.5, 20, (11, 35))
+    together, state = np.zeros_like(x), np.zeros((2, 35))
+    svf(state, cutoff, q, mode, x, together)
+    for lane in range(35):
+        one = slice(lane, lane + 1)
+        alone, own = np.zeros((1, 640), np.float32), np.zeros((2, 1))
+        svf(own, cutoff[:, one].copy(), q[:, one].copy(), mode, x[one].copy(), alone)
+        np.testing.assert_array_equal(together[one], alone)
+        np.testing.assert_array_equal(state[:, one], own)
+
+
+@pytest.mark.parametrize(
+    ("q", "octaves_hz", "apart_db"), [(0.7, 5, -110), (8, 5, -90), (8, 1, -120), (48, 1, -105)]
+)
+def test_a_swept_svf_follows_its_cutoff(q, octaves_hz, apart_db):
+    """Beside one whose coefficients are worked out in every frame of an exponential sweep."""
+    steps = 300
+    x = np.random.default_rng(1).uniform(-1, 1, (1, steps * GRID_FRAMES)).astype(np.float32)
+    times_s = np.arange(steps * GRID_FRAMES + 1) / 48000
+    cutoff = 1000 / 48000 * 2 ** (2 * np.sin(octaves_hz / 2 * times_s))
+    out = np.zeros_like(x)
+    row = cutoff[::GRID_FRAMES, None].copy()
+    svf(np.zeros((2, 1)), row, np.full_like(row, q), BAND, x, out)
+    want, first, second = np.empty(x.size), 0.0, 0.0
+    for i, (g, value) in enumerate(zip(np.tan(np.pi * cutoff[:-1]).tolist(), x[0].tolist(), strict=True)):
+        band = (first + g * (value - second)) / (1 + g / q + g * g)
+        low = second + g * band
+        want[i], first, second = band / q, 2 * band - first, 2 * low - second
+    assert 20 * math.log10((out[0] - want).std() / want.std()) < apart_db
+
+
+@pytest.mark.parametrize("mode", [LOW, BAND, HIGH, NOTCH])
 def test_svf_stays_calm_when_it_is_thrown_about(mode):
     chance = np.random.default_rng(mode)
     x = chance.uniform(-1, 1, (1, 2000 * GRID_FRAMES)).astype(np.float32)
@@ -121,7 +157,7 @@ def borders():
 
 def run(name, cuts):
     chance = np.random.default_rng(3)
-    lanes = 5
+    lanes = 21 if "many" in name else 5
     x = chance.uniform(-1, 1, (lanes, STEPS * GRID_FRAMES)).astype(np.float32)
     cutoff, q = chance.uniform(0.001, 0.4, (STEPS + 1, lanes)), chance.uniform(0.5, 20, (STEPS + 1, lanes))
     out = np.zeros_like(x)
@@ -129,7 +165,7 @@ def run(name, cuts):
     for a, b in pairwise(cuts):
         span = slice(a * GRID_FRAMES, b * GRID_FRAMES)
         part, piece = x[:, span].copy(), np.zeros((lanes, (b - a) * GRID_FRAMES), np.float32)
-        if name == "svf":
+        if name in ("svf", "svf, many lanes"):
             svf(state, cutoff[a : b + 1], q[a : b + 1], BAND, part, piece)
         elif name == "svf in place":
             svf(state, cutoff[a : b + 1], q[a : b + 1], HIGH, part, part)
@@ -142,7 +178,7 @@ def run(name, cuts):
     return out
 
 
-@pytest.mark.parametrize("name", ["svf", "svf in place", "one_pole", "formants"])
+@pytest.mark.parametrize("name", ["svf", "svf, many lanes", "svf in place", "one_pole", "formants"])
 def test_filters_are_the_same_however_the_span_is_cut(name):
     np.testing.assert_array_equal(run(name, [0, STEPS]), run(name, borders()))
 

@@ -88,13 +88,24 @@ def test_brown_falls_by_6_db_an_octave_as_loud_at_any_rate(rate_hz):
 
 
 @pytest.mark.parametrize("kind", ["white", "pink", "brown"])
-def test_noise_is_the_same_however_the_span_is_cut(kind):
+@pytest.mark.parametrize("lanes", [3, 35])
+def test_a_lane_is_the_same_alone_and_among_many(kind, lanes):
+    """To the bit, also where the count of frames needs another 32 bits."""
+    start = (1 << 32) - 5 * GRID_FRAMES
+    many, alone = (made(kind, n, 10 * GRID_FRAMES, start=start) for n in (lanes, 1))
+    np.testing.assert_array_equal(many[:1], alone)
+    np.testing.assert_array_equal(many, made(kind, lanes + 1, 10 * GRID_FRAMES, start=start)[:-1])
+
+
+@pytest.mark.parametrize("kind", ["white", "pink", "brown"])
+@pytest.mark.parametrize("lanes", [3, 19])
+def test_noise_is_the_same_however_the_span_is_cut(kind, lanes):
     frames = 129 * GRID_FRAMES
-    whole = made(kind, 3, frames)
-    state = pink_state(3) if kind == "pink" else brown_state(3, 48000)
+    whole = made(kind, lanes, frames)
+    state = pink_state(lanes) if kind == "pink" else brown_state(lanes, 48000)
     at = 0
     for steps in (1, 2, 3, 60, 1, 62):
-        out = np.zeros((3, steps * GRID_FRAMES), np.float32)
+        out = np.zeros((lanes, steps * GRID_FRAMES), np.float32)
         if kind == "white":
             white(KEY, at, out)
         else:
