@@ -114,12 +114,18 @@ extern "C" void sines(int voices, int steps, double* phase, const double* cycles
     }
 }
 
-// dsp/noise.py and dsp/filters.py: white noise by a hash, six low-passes to make it pink, and a band-pass whose
-// coefficients move in straight lines; sixteen voices side by side. `keys` has two rows of voices, `held` seven,
+// dsp/noise.py and dsp/filters.py: white noise that is hashed once a step, six low-passes to make it pink, and a
+// band-pass whose coefficients move in straight lines; sixteen voices side by side. `held` has seven rows of voices,
 // `state` two.
 constexpr int LANES = 16;
 
-extern "C" void winds(int steps, std::uint32_t start, const std::uint32_t* keys, const float* poles,
+static std::uint64_t scrambled(std::uint64_t z) {
+    z += 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u, z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+extern "C" void winds(int steps, int start, const std::uint64_t* keys, const float* poles,
                       const float* gains, double direct, double delayed, float* held, double* state,
                       const double* cutoff, double q, float* out, int frames) {
     const float now = float(direct), late = float(delayed);
@@ -148,14 +154,13 @@ extern "C" void winds(int steps, std::uint32_t start, const std::uint32_t* keys,
             keep[k] = line[0][0][k], cross[k] = line[0][1][k], fall[k] = line[0][2][k], loud[k] = line[0][3][k];
             for (int n = 0; n < 4; ++n) move[n][k] = (line[1][n][k] - line[0][n][k]) / FRAMES;
         }
-        for (int i = 0; i < FRAMES; ++i) {
-            const std::uint32_t frame = start + (row - 1) * FRAMES + i;
+        std::uint32_t number[LANES];
+        for (int k = 0; k < LANES; ++k)
+            number[k] = std::uint32_t(scrambled(keys[k] + std::uint64_t(start + (row - 1) * FRAMES)) >> 32);
+        for (int i = 0; i < FRAMES; ++i)
             for (int k = 0; k < LANES; ++k) {
-                std::uint32_t z = frame ^ keys[k];
-                z = (z ^ (z >> 16)) * 0x21F0AAADu, z = (z ^ (z >> 15)) * 0x735A2D97u;
-                z = (z ^ (z >> 15)) + keys[LANES + k];
-                z = (z ^ (z >> 16)) * 0x21F0AAADu, z = (z ^ (z >> 15)) * 0x735A2D97u;
-                const float white = float(std::int32_t(z ^ (z >> 15))) * 4.656612873077393e-10f;
+                const float white = float(std::int32_t(number[k])) * 4.656612873077393e-10f;
+                number[k] = number[k] * 0xADB4A92Du + 0x9E3779B9u;
                 float pink = now * white + late * before[6][k];
                 for (int n = 0; n < 6; ++n) {
                     before[n][k] = poles[n] * before[n][k] + white;
@@ -164,7 +169,6 @@ extern "C" void winds(int steps, std::uint32_t start, const std::uint32_t* keys,
                 before[6][k] = white;
                 turned[i][k] = pink;
             }
-        }
         for (int i = 0; i < FRAMES; ++i)
             for (int k = 0; k < LANES; ++k) {
                 const double rest = turned[i][k] - second[k];

@@ -89,11 +89,7 @@ def winds(library: ctypes.CDLL | None) -> Job:
             filters.svf(state, cutoff, sharp, filters.BAND, out, out)
 
         return job, out
-    one = np.uint64(1)
-    own = [noise._scrambled(one ^ noise._scrambled(np.uint64(lane))) for lane in range(lanes)]
-    keys = np.array(
-        [[key & 0xFFFFFFFF for key in map(int, own)], [key >> 32 for key in map(int, own)]], np.uint32
-    )
+    keys = np.array([noise._lane_key(np.uint64(1), lane) for lane in range(lanes)], np.uint64)
     poles, gains = np.array(noise._PINK_POLES), np.array(noise._PINK_GAINS)
     mixed = (
         keys,

@@ -1,8 +1,8 @@
 """Noise: white, pink, brown, and single impulses, each a pure function of a key and the absolute frame.
 
-No generator's state is kept: every sample is a hash of its own number, so a voice can start anywhere and
-blocks of any length agree. All three have the same RMS, -4.8 dB. An octave of pink or brown noise is as loud
-at every sample rate; white noise is spread up to half the rate, so for a band of it to be as loud as at
+No generator's state is kept: every step begins with a hash of its own number, so a voice can start anywhere
+and blocks of any length agree. All three have the same RMS, -4.8 dB. An octave of pink or brown noise is as
+loud at every sample rate; white noise is spread up to half the rate, so for a band of it to be as loud as at
 48 kHz, multiply it by sqrt(rate_hz / 48000).
 """
 
@@ -18,6 +18,7 @@ from resonance.dsp import F32, F64, GRID_FRAMES, aligned, kernel
 from resonance.dsp.turning import BLOCK, LANES, in_rows
 
 U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
 Six = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
 
 # Sums of first-order low-passes, and a bit of the white itself now and a frame ago: a least-squares fit of
@@ -36,11 +37,30 @@ _S0, _S1, _S2, _S3, _S4, _S5, _BEFORE = range(0, _STATES * LANES, LANES)
 _LEAK_HZ = 10.0  # under hearing: brown noise falls by 6 dB an octave from here on
 
 
+# A step's first number is a hash; each further one is the one before times this plus that. Two of 64 such
+# numbers correlate by less than 1e-6, however far apart. Source: Steele and Vigna, Computationally easy,
+# spectrally good multipliers for congruential pseudorandom number generators, 2022, for 32 bits.
+_MULTIPLIER, _INCREMENT = np.uint32(0xADB4A92D), np.uint32(0x9E3779B9)
+
+
+def _jumps() -> tuple[U32, U32]:
+    """What makes of a step's first number each of its numbers at once: times this, plus that."""
+    times, plus = [1], [0]
+    for _ in range(GRID_FRAMES - 1):
+        times.append(times[-1] * int(_MULTIPLIER) % 2**32)
+        plus.append((plus[-1] * int(_MULTIPLIER) + int(_INCREMENT)) % 2**32)
+    return np.array(times, np.uint32), np.array(plus, np.uint32)
+
+
+_TIMES, _PLUS = _jumps()
+
+
 class _Scratch(threading.local):
     """Where a thread lays lanes side by side."""
 
     def __init__(self) -> None:
-        self.keys = np.zeros(2 * LANES, np.uint32)
+        self.keys = np.zeros(LANES, np.uint64)
+        self.numbers = np.zeros(LANES, np.uint32)
         self.lanes = aligned(_STATES * LANES)
         self.turned = aligned(2 * BLOCK)
 
@@ -61,35 +81,29 @@ def _scrambled(number: np.uint64) -> np.uint64:
 
 
 @kernel
-def _lane_key(key: np.uint64, start: int, lane: int) -> np.uint64:
-    """What makes a lane's noise its own, for as long as the frame's upper 32 bits are those of `start`."""
-    return _scrambled(key ^ _scrambled(np.uint64(lane) + (np.uint64(start >> 32) << np.uint64(32))))
+def _lane_key(key: np.uint64, lane: int) -> np.uint64:
+    return _scrambled(key ^ _scrambled(np.uint64(lane)))
 
 
 @kernel
-def _sample(frame: np.uint32, first: np.uint32, second: np.uint32) -> np.float32:
-    """The noise, uniform from -1 to 1, of a frame: two rounds of a 32-bit mixer, half of the key before each.
+def _first(lane_key: np.uint64, start: int) -> np.uint32:
+    """The number that a step's noise begins with."""
+    return np.uint32(_scrambled(lane_key + np.uint64(start)) >> np.uint64(32))
 
-    numba computes in 64 bits, half as fast, unless it is told at every turn that 32 are meant.
-    Source: Wellons, hash-prospector, 2018 (lowbias32).
-    """
-    z = np.uint32(frame ^ first)
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(16))) * np.uint32(0x21F0AAAD))
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(15))) * np.uint32(0x735A2D97))
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(15))) + second)
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(16))) * np.uint32(0x21F0AAAD))
-    z = np.uint32(np.uint32(z ^ np.uint32(z >> np.uint32(15))) * np.uint32(0x735A2D97))
-    return np.float32(np.int32(z ^ np.uint32(z >> np.uint32(15)))) * np.float32(2.0**-31)
+
+@kernel
+def _level(number: np.uint32) -> np.float32:
+    """Noise, uniform from -1 to 1, of a number."""
+    return np.float32(np.int32(number)) * np.float32(2.0**-31)
 
 
 @kernel
 def _uniform(key: np.uint64, start: int, lane: int, out: F32) -> None:
-    """Writes noise, uniform from -1 to 1, to `out` (frames,), not across a multiple of 2^32 frames."""
-    own = _lane_key(key, start, lane)
-    first, second = np.uint32(own), np.uint32(own >> np.uint64(32))
-    begin = np.uint32(start)
+    """Writes a step of noise to `out` (64,)."""
+    first = _first(_lane_key(key, lane), start)
     for i in range(out.size):
-        out[i] = _sample(np.uint32(begin + np.uint32(i)), first, second)
+        # numba computes in 64 bits, half as fast, unless it is told at every turn that 32 are meant.
+        out[i] = _level(np.uint32(np.uint32(first * _TIMES[i]) + _PLUS[i]))
 
 
 @kernel
@@ -129,14 +143,13 @@ def _pink_lanes(state: F32, key: np.uint64, start: int, beside: int, out: F32) -
 
 
 @kernel
-def _pink_step(start: int, keys: U32, lanes: F32, turned: F32) -> None:
+def _pink_step(numbers: U32, lanes: F32, turned: F32) -> None:
     """Makes a step of pink noise of lanes side by side."""
-    begin = np.uint32(start)
     for i in range(GRID_FRAMES):
         at = LANES * i
-        frame = np.uint32(begin + np.uint32(i))
         for k in range(LANES):
-            white = _sample(frame, keys[k], keys[LANES + k])
+            white = _level(numbers[k])
+            numbers[k] = np.uint32(np.uint32(numbers[k] * _MULTIPLIER) + _INCREMENT)
             slow = lanes[_S0 + k], lanes[_S1 + k], lanes[_S2 + k]
             fast = lanes[_S3 + k], lanes[_S4 + k], lanes[_S5 + k]
             held, turned[at + k] = _pink_frame(slow + fast, lanes[_BEFORE + k], white)
@@ -147,23 +160,30 @@ def _pink_step(start: int, keys: U32, lanes: F32, turned: F32) -> None:
 
 @kernel
 def _pink_beside(
-    state: F32, key: np.uint64, start: int, beside: int, keys: U32, lanes: F32, turned: F32, out: F32
+    state: F32,
+    key: np.uint64,
+    start: int,
+    beside: int,
+    keys: U64,
+    numbers: U32,
+    lanes: F32,
+    turned: F32,
+    out: F32,
 ) -> None:
     """Many lanes at a time, side by side: each to the bit what it would be alone."""
-    for first in range(0, beside, LANES):
-        for row in range(_STATES):
-            for k in range(LANES):
-                lanes[LANES * row + k] = state[row, first + k]
+    for lane in range(0, beside, LANES):
+        for k in range(LANES):
+            keys[k] = _lane_key(key, lane + k)
+            for row in range(_STATES):
+                lanes[LANES * row + k] = state[row, lane + k]
         for begin in range(0, out.shape[1], GRID_FRAMES):
-            if begin == 0 or np.uint32(start + begin) == 0:
-                for k in range(LANES):
-                    own = _lane_key(key, start + begin, first + k)
-                    keys[k], keys[LANES + k] = np.uint32(own), np.uint32(own >> np.uint64(32))
-            _pink_step(start + begin, keys, lanes, turned)
-            in_rows(turned, first, begin, out)
-        for row in range(_STATES):
             for k in range(LANES):
-                state[row, first + k] = lanes[LANES * row + k]
+                numbers[k] = _first(keys[k], start + begin)
+            _pink_step(numbers, lanes, turned)
+            in_rows(turned, lane, begin, out)
+        for k in range(LANES):
+            for row in range(_STATES):
+                state[row, lane + k] = lanes[LANES * row + k]
 
 
 @kernel
@@ -216,7 +236,8 @@ def pink(state: F32, key: int | np.uint64, start: int, out: F32) -> None:
     key, beside = np.uint64(key), out.shape[0] // LANES * LANES
     # Kernels of their own: few sounds have so many lanes, and what nobody calls is not compiled.
     if beside > 0:
-        _pink_beside(state, key, start, beside, _scratch.keys, _scratch.lanes, _scratch.turned, out)
+        scratch = _scratch.keys, _scratch.numbers, _scratch.lanes, _scratch.turned
+        _pink_beside(state, key, start, beside, *scratch, out)
     if beside < out.shape[0]:
         _pink_lanes(state, key, start, beside, out)
 
