@@ -40,12 +40,15 @@ def asked() -> tuple[str, str, bool, float, Path, str]:
 def write(path: str, seconds: float, block: Callable[[int], np.ndarray]) -> None:
     """Writes blocks (2, BLOCK_FRAMES), each asked for by its first frame, to a float WAV."""
     frames = round(seconds * work.RATE_HZ)
+    both = np.empty((BLOCK_FRAMES, 2), np.float32)
     with open(path, "wb") as file:
         form = struct.pack("<HHIIHH", 3, 2, work.RATE_HZ, 8 * work.RATE_HZ, 8, 32)
         file.write(b"RIFF" + struct.pack("<I", 36 + 8 * frames) + b"WAVEfmt " + struct.pack("<I", 16) + form)
         file.write(b"data" + struct.pack("<I", 8 * frames))
         for start in range(0, frames, BLOCK_FRAMES):
-            file.write(np.ascontiguousarray(block(start).T[: frames - start], np.float32).tobytes())
+            # Side by side: a transposed copy takes five times as long, as much as a filter.
+            both[:, 0], both[:, 1] = block(start)
+            file.write(both[: frames - start])
 
 
 def stereo_input(probe: bool, start: int, rng: np.random.Generator) -> np.ndarray:
