@@ -159,15 +159,15 @@ extern "C" void winds(int steps, int start, const std::uint64_t* keys, const flo
             number[k] = std::uint32_t(scrambled(keys[k] + std::uint64_t(start + (row - 1) * FRAMES)) >> 32);
         for (int i = 0; i < FRAMES; ++i)
             for (int k = 0; k < LANES; ++k) {
-                const float white = float(std::int32_t(number[k])) * 4.656612873077393e-10f;
+                const float white = float(std::int32_t(number[k]));
                 number[k] = number[k] * 0xADB4A92Du + 0x9E3779B9u;
-                float pink = now * white + late * before[6][k];
+                float pink = white + late * before[6][k];
                 for (int n = 0; n < 6; ++n) {
                     before[n][k] = poles[n] * before[n][k] + white;
                     pink += gains[n] * before[n][k];
                 }
                 before[6][k] = white;
-                turned[i][k] = pink;
+                turned[i][k] = now * pink;
             }
         for (int i = 0; i < FRAMES; ++i)
             for (int k = 0; k < LANES; ++k) {

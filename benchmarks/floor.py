@@ -90,15 +90,8 @@ def winds(library: ctypes.CDLL | None) -> Job:
 
         return job, out
     keys = np.array([noise._lane_key(np.uint64(1), lane) for lane in range(lanes)], np.uint64)
-    poles, gains = np.array(noise._PINK_POLES), np.array(noise._PINK_GAINS)
-    mixed = (
-        keys,
-        poles,
-        gains,
-        float(noise._PINK_DIRECT),
-        float(noise._PINK_DELAYED),
-        noise.pink_state(lanes),
-    )
+    poles, gains, held = np.array(noise._PINK_POLES), np.array(noise._PINK_GAINS), noise.pink_state(lanes)
+    mixed = (keys, poles, gains, float(noise._PINK_DIRECT), float(noise._PINK_DELAYED), held)
     return _called(library.winds, STEPS, 0, *mixed, np.zeros((2, lanes)), cutoff, q, out, SPAN), out
 
 

@@ -21,14 +21,18 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 Six = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
 
+_FULL, _AS_IT_IS = np.float32(2.0**-31), np.float32(1.0)  # from 32 bits and a sign: to -1..1, and not
+
 # Sums of first-order low-passes, and a bit of the white itself now and a frame ago: a least-squares fit of
 # -3.01 dB an octave from 0.0001 to 0.47 cycles a frame, true to 0.17 dB. The method is Kellet's (musicdsp.org
 # 76, 1999), the numbers are new. Gains make it as loud as the white noise it comes from. What float32 adds
 # lies 114 dB below.
 _PINK_POLES = tuple(map(np.float32, (0.9995287, 0.9976482, 0.9911732, 0.9677641, 0.8854721, 0.6236423)))
-_PINK_GAINS = tuple(map(np.float32, (0.0107948, 0.012224, 0.0220337, 0.0417179, 0.0796736, 0.1583049)))
-_PINK_DIRECT = np.float32(0.1929797)
-_PINK_DELAYED = np.float32(0.0488667)
+_PINK_GAINS = tuple(
+    np.float32(gain / 0.1929797) for gain in (0.0107948, 0.012224, 0.0220337, 0.0417179, 0.0796736, 0.1583049)
+)
+_PINK_DELAYED = np.float32(0.0488667 / 0.1929797)
+_PINK_DIRECT = np.float32(0.1929797 * 2.0**-31)
 
 # Lanes side by side: a flat array of what each low-pass holds, and the white before, then a step's frames.
 _STATES = len(_PINK_POLES) + 1
@@ -92,25 +96,20 @@ def _first(lane_key: np.uint64, start: int) -> np.uint32:
 
 
 @kernel
-def _level(number: np.uint32) -> np.float32:
-    """Noise, uniform from -1 to 1, of a number."""
-    return np.float32(np.int32(number)) * np.float32(2.0**-31)
-
-
-@kernel
-def _uniform(key: np.uint64, start: int, lane: int, out: F32) -> None:
+def _uniform(key: np.uint64, start: int, lane: int, level: np.float32, out: F32) -> None:
     """Writes a step of noise to `out` (64,)."""
     first = _first(_lane_key(key, lane), start)
     for i in range(out.size):
         # numba computes in 64 bits, half as fast, unless it is told at every turn that 32 are meant.
-        out[i] = _level(np.uint32(np.uint32(first * _TIMES[i]) + _PLUS[i]))
+        number = np.uint32(np.uint32(first * _TIMES[i]) + _PLUS[i])
+        out[i] = np.float32(np.int32(number)) * level
 
 
 @kernel
 def _white(key: np.uint64, start: int, out: F32) -> None:
     for lane in range(out.shape[0]):
         for begin in range(0, out.shape[1], GRID_FRAMES):
-            _uniform(key, start + begin, lane, out[lane, begin : begin + GRID_FRAMES])
+            _uniform(key, start + begin, lane, _FULL, out[lane, begin : begin + GRID_FRAMES])
 
 
 @kernel
@@ -119,9 +118,11 @@ def _pink_frame(held: Six, before: np.float32, white: np.float32) -> tuple[Six, 
     s0, s1 = _PINK_POLES[0] * held[0] + white, _PINK_POLES[1] * held[1] + white
     s2, s3 = _PINK_POLES[2] * held[2] + white, _PINK_POLES[3] * held[3] + white
     s4, s5 = _PINK_POLES[4] * held[4] + white, _PINK_POLES[5] * held[5] + white
-    slow = _PINK_GAINS[0] * s0 + (_PINK_GAINS[1] * s1 + _PINK_GAINS[2] * s2)
-    fast = _PINK_GAINS[3] * s3 + (_PINK_GAINS[4] * s4 + _PINK_GAINS[5] * s5)
-    return (s0, s1, s2, s3, s4, s5), (_PINK_DELAYED * before + slow) + (_PINK_DIRECT * white + fast)
+    # No sum is of two products: which of them would be rounded is up to the compiler, in each kernel anew.
+    late = _PINK_GAINS[5] * s5 + (_PINK_DELAYED * before + white)
+    fast = _PINK_GAINS[3] * s3 + (_PINK_GAINS[4] * s4 + late)
+    slow = _PINK_GAINS[0] * s0 + (_PINK_GAINS[1] * s1 + (_PINK_GAINS[2] * s2 + fast))
+    return (s0, s1, s2, s3, s4, s5), _PINK_DIRECT * slow
 
 
 @kernel
@@ -132,7 +133,7 @@ def _pink_lanes(state: F32, key: np.uint64, start: int, beside: int, out: F32) -
         before = state[6, lane]
         for begin in range(0, out.shape[1], GRID_FRAMES):
             sound = out[lane, begin : begin + GRID_FRAMES]
-            _uniform(key, start + begin, lane, sound)
+            _uniform(key, start + begin, lane, _AS_IT_IS, sound)
             for i in range(GRID_FRAMES):
                 white = sound[i]
                 held, sound[i] = _pink_frame(held, before, white)
@@ -148,7 +149,7 @@ def _pink_step(numbers: U32, lanes: F32, turned: F32) -> None:
     for i in range(GRID_FRAMES):
         at = LANES * i
         for k in range(LANES):
-            white = _level(numbers[k])
+            white = np.float32(np.int32(numbers[k]))
             numbers[k] = np.uint32(np.uint32(numbers[k] * _MULTIPLIER) + _INCREMENT)
             slow = lanes[_S0 + k], lanes[_S1 + k], lanes[_S2 + k]
             fast = lanes[_S3 + k], lanes[_S4 + k], lanes[_S5 + k]
@@ -207,7 +208,7 @@ def _impulses(key: np.uint64, start: int, density: F64, out: F32) -> None:
         sound = out[step * GRID_FRAMES : (step + 1) * GRID_FRAMES]
         slope = (density[step + 1] - density[step]) / GRID_FRAMES
         own = _scrambled(key ^ _scrambled(np.uint64(begin)))
-        _uniform(key, begin, 0, sound)
+        _uniform(key, begin, 0, _FULL, sound)
         for i in range(GRID_FRAMES):
             chance = np.float64(_scrambled(own + np.uint64(i)) >> np.uint64(11)) * 2.0**-53
             sound[i] = sound[i] if chance < density[step] + slope * i else np.float32(0.0)
