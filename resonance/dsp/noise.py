@@ -34,12 +34,7 @@ _PINK_GAINS = tuple(
 _PINK_DELAYED = np.float32(0.0488667 / 0.1929797)
 _PINK_DIRECT = np.float32(0.1929797 * 2.0**-31)
 
-# Lanes side by side: a flat array of what each low-pass holds, and the white before, then a step's frames.
-_STATES = len(_PINK_POLES) + 1
-_S0, _S1, _S2, _S3, _S4, _S5, _BEFORE = range(0, _STATES * LANES, LANES)
-
 _LEAK_HZ = 10.0  # under hearing: brown noise falls by 6 dB an octave from here on
-
 
 # A step's first number is a hash; each further one is the one before times this plus that. Two of 64 such
 # numbers correlate by less than 1e-6, however far apart. Source: Steele and Vigna, Computationally easy,
@@ -57,6 +52,10 @@ def _jumps() -> tuple[U32, U32]:
 
 
 _TIMES, _PLUS = _jumps()
+
+# Lanes side by side: what each low-pass holds, and the white before.
+_STATES = len(_PINK_POLES) + 1
+_S0, _S1, _S2, _S3, _S4, _S5, _BEFORE = range(0, _STATES * LANES, LANES)
 
 
 class _Scratch(threading.local):

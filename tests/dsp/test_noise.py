@@ -39,6 +39,12 @@ def test_white_is_uniform_and_flat():
     assert np.ptp(levels_db) < 0.3
 
 
+def test_all_frames_of_a_step_are_strangers():
+    x = made("white", 1, 65536 * GRID_FRAMES).reshape(-1, GRID_FRAMES)
+    shared = np.corrcoef(x, rowvar=False) - np.eye(GRID_FRAMES)
+    assert np.abs(shared).max() < 5 / 65536**0.5
+
+
 def test_lanes_keys_and_neighbours_are_strangers():
     x = made("white", 3, 1 << 16)
     other = made("white", 1, 1 << 16, key=KEY + 1)
