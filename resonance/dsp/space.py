@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from resonance.dsp import F32, F64, GRID_FRAMES, I64, aligned, kernel
+from resonance.dsp.turning import BLOCK, LANES, in_rows, side_by_side
 
-LINES = 16
+LINES = LANES
 ALLPASSES = 4
 
 LOW_HZ = 250.0
@@ -46,14 +47,10 @@ _LAGRANGE = tuple(
 _WEIGHTS, _DISTANCE = 0, 2 * _TAPS * LINES
 _MOVED = _TAPS * LINES  # from a weight to what it is at the other border, or to how much it moves in a frame
 # What shelves are made of: low shelf b0 b1 a1, high shelf b0 b1 a1 and the input level; how much each of
-# those moves in a frame; what came in, what the low shelf let out, and what the high one did; the lines side
-# by side, for what is recursive; and on their way there by fours.
+# those moves in a frame; what came in, what the low shelf let out, and what the high one did.
 _B0, _B1, _A1, _HIGH_B0, _HIGH_B1, _HIGH_A1, _LEVEL = range(0, 7 * LINES, LINES)
 _MOVES = 7 * LINES
 _CAME, _LOW, _HIGH = range(14 * LINES, 17 * LINES, LINES)
-_TURNED = 17 * LINES
-_HALF_TURNED = _TURNED + LINES * GRID_FRAMES
-_QUARTER = LINES * GRID_FRAMES // 4
 _PART = 8  # frames over which the shelves stand still where they move
 
 _TURN = np.float32(1.0 / math.sqrt(LINES))  # makes the mixing of the lines lossless
@@ -84,7 +81,8 @@ class SpaceState(NamedTuple):
     outward: F32  # (2, LINES) signs over four: line to output
     t60: F64  # (3,) frames: what `filters` was designed for
     filters: F32  # (7 LINES,) the shelves at a step's end
-    shelves: F32  # the shelves as they are and move, their memory, and scratch
+    shelves: F32  # the shelves as they are and move, and their memory
+    turned: F32  # scratch: the lines side by side, for what is recursive
     rest: I64  # (1,) for how many steps nothing but zeros went in, came round, or was heard
     scratch: F32  # (LINES + 2, GRID_FRAMES) the lines' block and the two inputs'
     place: F64  # (3, LINES) scratch: delays at a step's two borders, whole frames between them
@@ -141,7 +139,8 @@ def space_state(rate_hz: float, size_m: float, seed: int, predelay_s: float = 0.
         outward=_two_signs(chance) * _TURN,
         t60=np.zeros(3),
         filters=aligned(7 * LINES),
-        shelves=aligned((17 + 2 * GRID_FRAMES) * LINES),
+        shelves=aligned(17 * LINES),
+        turned=aligned(2 * BLOCK),
         rest=np.zeros(1, np.int64),
         scratch=aligned(LINES + 2, GRID_FRAMES),
         place=np.zeros((3, LINES)),
@@ -307,18 +306,18 @@ def _read(ring: F32, at: int, taps: F32, line: int, block: F32) -> None:
 
 
 @kernel
-def _absorb(shelves: F32, first: int, last: int) -> None:
+def _absorb(shelves: F32, first: int, last: int, turned: F32) -> None:
     """Runs all lines' two shelves over some frames of what is side by side, in place.
 
     Four frames at a time: what they hand on to each other then stays in registers.
     """
     for i in range(first, last, 4):
-        at0 = _TURNED + i * LINES
+        at0 = i * LINES
         at1, at2, at3 = at0 + LINES, at0 + 2 * LINES, at0 + 3 * LINES
         for k in range(LINES):
             came, low, high = shelves[_CAME + k], shelves[_LOW + k], shelves[_HIGH + k]
             b0, b1, a1 = shelves[_B0 + k], shelves[_B1 + k], shelves[_A1 + k]
-            x0, x1, x2, x3 = shelves[at0 + k], shelves[at1 + k], shelves[at2 + k], shelves[at3 + k]
+            x0, x1, x2, x3 = turned[at0 + k], turned[at1 + k], turned[at2 + k], turned[at3 + k]
             low0 = b0 * x0 + b1 * came - a1 * low
             low1 = b0 * x1 + b1 * x0 - a1 * low0
             low2 = b0 * x2 + b1 * x1 - a1 * low1
@@ -329,59 +328,23 @@ def _absorb(shelves: F32, first: int, last: int) -> None:
             high2 = b0 * low2 + b1 * low1 - a1 * high1
             high3 = b0 * low3 + b1 * low2 - a1 * high2
             shelves[_CAME + k], shelves[_LOW + k], shelves[_HIGH + k] = x3, low3, high3
-            shelves[at0 + k], shelves[at1 + k] = high0, high1
-            shelves[at2 + k], shelves[at3 + k] = high2, high3
-
-
-# In the two below all four are read before any is written: the compiler then takes many fours at once.
+            turned[at0 + k], turned[at1 + k], turned[at2 + k], turned[at3 + k] = high0, high1, high2, high3
 
 
 @kernel
-def _lay_side_by_side(blocks: F32, shelves: F32) -> None:
-    """Turns the lines' blocks about: by fours and by fours again, which is done in registers."""
-    for k in range(LINES // 4):
-        for i in range(GRID_FRAMES):
-            at = _HALF_TURNED + (k * GRID_FRAMES + i) * 4
-            a, b, c, d = blocks[k, i], blocks[4 + k, i], blocks[8 + k, i], blocks[12 + k, i]
-            shelves[at], shelves[at + 1], shelves[at + 2], shelves[at + 3] = a, b, c, d
-    for i in range(_QUARTER):
-        at = _HALF_TURNED + i
-        a, b = shelves[at], shelves[at + _QUARTER]
-        c, d = shelves[at + 2 * _QUARTER], shelves[at + 3 * _QUARTER]
-        at = _TURNED + 4 * i
-        shelves[at], shelves[at + 1], shelves[at + 2], shelves[at + 3] = a, b, c, d
-
-
-@kernel
-def _take_apart(shelves: F32, blocks: F32) -> None:
-    """Turns them back."""
-    for i in range(_QUARTER):
-        at = _TURNED + 4 * i
-        a, b, c, d = shelves[at], shelves[at + 1], shelves[at + 2], shelves[at + 3]
-        at = _HALF_TURNED + i
-        shelves[at], shelves[at + _QUARTER] = a, b
-        shelves[at + 2 * _QUARTER], shelves[at + 3 * _QUARTER] = c, d
-    for k in range(LINES // 4):
-        for i in range(GRID_FRAMES):
-            at = _HALF_TURNED + (k * GRID_FRAMES + i) * 4
-            a, b, c, d = shelves[at], shelves[at + 1], shelves[at + 2], shelves[at + 3]
-            blocks[k, i], blocks[4 + k, i], blocks[8 + k, i], blocks[12 + k, i] = a, b, c, d
-
-
-@kernel
-def _absorbed(shelves: F32, moving: bool, blocks: F32) -> None:
+def _absorbed(shelves: F32, moving: bool, turned: F32, blocks: F32) -> None:
     """What a turn leaves of all lines' blocks, in place; shelves that move do so in eight parts."""
-    _lay_side_by_side(blocks, shelves)
+    side_by_side(blocks, 0, 0, turned)
     if moving:
         for first in range(0, GRID_FRAMES, _PART):
-            _absorb(shelves, first, first + _PART)
+            _absorb(shelves, first, first + _PART, turned)
             for k in range(_LEVEL):
                 shelves[k] += np.float32(_PART) * shelves[_MOVES + k]
     else:
-        _absorb(shelves, 0, GRID_FRAMES)
+        _absorb(shelves, 0, GRID_FRAMES, turned)
     for k in range(_CAME, _HIGH + LINES):
         shelves[k] = shelves[k] if abs(shelves[k]) > _SILENT else np.float32(0.0)
-    _take_apart(shelves, blocks)
+    in_rows(turned, 0, 0, blocks)
 
 
 @kernel
@@ -464,7 +427,7 @@ def space(state: SpaceState, t60: F64, x: F32, out: F32) -> bool:
         for line in range(LINES):
             first = _behind(at, int(state.place[2, line]) + _TAPS // 2, length)
             _read(state.lines[line], first, state.taps, line, blocks[line])
-        _absorbed(shelves, moves, blocks)
+        _absorbed(shelves, moves, state.turned, blocks)
 
         for channel in range(2):
             heard = out[channel, begin:]
