@@ -8,7 +8,7 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from resonance.inputs.learn import Learner
 from resonance.inputs.player import Player
 from resonance.inputs.ports import Inputs, MidiError, Output
 from resonance.inputs.targets import targets_of
+from resonance.outputs.speakers.piece import Move
 from resonance.outputs.speakers.watch import Speakers
 from resonance.score import Score
 
@@ -75,26 +76,34 @@ def _hands(
     learner = Learner(wiring, path, targets) if arguments.learn else None
     player = Player(wiring, score, now=now, follow_clock=arguments.midi_clock, learner=learner)
     lock = threading.Lock()
+    moves: list[Move] = []
+    """What is to be passed on, all at once: a message by itself costs more than what it says."""
 
-    def do(commands: Sequence[Command], at_s: float | None = None) -> None:
-        speakers.do(*commands, at_s=at_s)
+    def pass_on() -> None:
+        if moves:
+            speakers.do_all(moves)
+            moves.clear()
         while player.said:
             tell(player.said.popleft())
 
     def heard(device: str, at_s: float, data: bytes) -> None:
         with lock:
-            do(player.receive(device, at_s, data), at_s)
+            if commands := player.receive(device, at_s, data):
+                moves.append((at_s, commands))
 
     def gone(device: str) -> None:
         with lock:
-            do(player.gone(device))
+            moves.append((None, player.gone(device)))
+            pass_on()
 
     ticks = ClockOut()
     clock_out = Output(arguments.midi_clock_out, tell) if arguments.midi_clock_out else None
 
     def rest(now_s: float) -> None:
         with lock:
-            do(player.rest(now_s))
+            if commands := player.rest(now_s):
+                moves.append((None, commands))
+            pass_on()
         if clock_out is not None and speakers.sounding is not None:
             ticks.follow(_next_beat_s(speakers), 60.0 / speakers.sounding.view.bpm)
             for message in ticks.due(now_s):
@@ -102,10 +111,11 @@ def _hands(
 
     def done(command: Command) -> None:
         with lock:
-            do([player.do(command)], time.monotonic())
+            moves.append((time.monotonic(), [player.do(command)]))
+            pass_on()
 
     with contextlib.ExitStack() as stack:
-        do([])
+        pass_on()
         try:
             stack.enter_context(Inputs(arguments.midi_in, heard, gone, rest, tell))
         except MidiError as error:

@@ -32,6 +32,7 @@ MOST_LETTERS = 2_000_000
 """In a line of a take: a score's text, each letter of it written as six."""
 RATES_HZ = (8_000.0, 384_000.0)
 _BLOCK_FRAMES = 32_768
+_JSON = json.JSONEncoder(allow_nan=False)
 
 
 class TakeError(ValueError):
@@ -138,7 +139,7 @@ class Take:
         try:
             with part.open("w", encoding="utf-8") as file:
                 for line in self._lines():
-                    file.write(json.dumps(line, allow_nan=False) + "\n")
+                    file.write(_JSON.encode(line) + "\n")
             part.rename(path)
         except OSError:
             part.unlink(missing_ok=True)
@@ -196,16 +197,16 @@ class Recorder:
         self.fault: str | None = None
         self._performance = performance
         self._file: TextIO = path.open("x", encoding="utf-8")
-        self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[dict[str, Any] | tuple[int, Command] | None] = queue.SimpleQueue()
         self._lines.put(take.header())
-        for at, command in take.commands:
-            self._lines.put({"at": at, **to_json(command)})
+        for done in take.commands:
+            self._lines.put(done)
         self._writer = threading.Thread(target=self._write, daemon=True, name="take")
         self._writer.start()
         performance.history.listen(self)
 
     def did(self, frame: int, command: Command) -> None:
-        self._lines.put({"at": frame, **to_json(command)})
+        self._lines.put((frame, command))
 
     def heard(self, frame: int, digest: str) -> None:
         if frame - self._performance.history.chunk_frames >= self._first:
@@ -229,8 +230,10 @@ class Recorder:
         try:
             with self._file:
                 while (line := self._lines.get()) is not None:
-                    self._file.write(json.dumps(line, allow_nan=False) + "\n")
-                    self._file.flush()
+                    said = {"at": line[0], **to_json(line[1])} if isinstance(line, tuple) else line
+                    self._file.write(_JSON.encode(said) + "\n")
+                    if self._lines.empty():
+                        self._file.flush()
         except OSError as error:
             self.fault = f"{self.path}: {error.strerror}: the take ends here, the piece goes on"
             self._performance.messages.append(self.fault)

@@ -95,24 +95,37 @@ class Times:
 
     def __init__(self) -> None:
         self._at_s: float | None = None
+        self._read_s: deque[float] = deque()
+        """When messages were read, in the last seconds."""
         self._lags: deque[tuple[float, float]] = deque()
+        """Of those the ones since which no lag was smaller: the first has the smallest of all."""
 
     def at(self, delta_s: float, now_s: float) -> float:
         """When a message came that is read now, `delta_s` after the one before it."""
         if self._at_s is None or not 0.0 <= delta_s < 3600.0 or now_s - self._at_s - delta_s > 1.0:
-            self._at_s = now_s
-            self._lags.clear()
+            self._begin(now_s)
             return now_s
         self._at_s = min(self._at_s + delta_s, now_s)
-        self._lags.append((now_s, now_s - self._at_s))
-        while self._lags[0][0] < now_s - _WINDOW_S:
+        lag_s = now_s - self._at_s
+        while self._lags and self._lags[-1][1] >= lag_s:
+            self._lags.pop()
+        self._lags.append((now_s, lag_s))
+        self._read_s.append(now_s)
+        while self._read_s[0] < now_s - _WINDOW_S:
+            self._read_s.popleft()
+        while self._lags[0][0] < self._read_s[0]:
             self._lags.popleft()
         # What was read soonest tells how far the two clocks have parted.
-        least = min(lag for _, lag in self._lags)
-        if now_s - self._lags[0][0] > 0.5 * _WINDOW_S and least > _SLACK_S:
-            self._at_s += least - 0.5 * _SLACK_S
-            self._lags.clear()
+        least = self._lags[0][1]
+        if now_s - self._read_s[0] > 0.5 * _WINDOW_S and least > _SLACK_S:
+            self._begin(self._at_s + least - 0.5 * _SLACK_S)
         return self._at_s
+
+    def _begin(self, at_s: float) -> None:
+        """Counts from a moment on; what was before says no more how far the two clocks have parted."""
+        self._at_s = at_s
+        self._read_s.clear()
+        self._lags.clear()
 
 
 class _Open:

@@ -1,4 +1,7 @@
-"""MIDI ports are looked for without a word."""
+"""MIDI ports are looked for without a word, and their messages have the times at which they came."""
+
+import random
+import time
 
 import pytest
 
@@ -16,3 +19,25 @@ def test_nothing_is_said_where_no_jack_server_runs(
     inputs.look()
     ports.Output("anything", lambda _: None).send(b"\xf8")
     assert capfd.readouterr() == ("", "")
+
+
+def test_times_are_the_drivers_and_follow_this_machines_clock() -> None:
+    """A driver whose clock is slow by a ten-thousandth, read late by up to 4 ms: never 3 ms off."""
+    chance, times, read_s = random.Random(3), ports.Times(), 0.0
+    for k in range(20_000):
+        came_s = 0.002 * k
+        read_s = max(read_s, came_s + 0.004 * chance.random() ** 4)
+        at_s = times.at(0.002 * 0.9999 if k else 0.0, read_s)
+        assert came_s - 0.003 < at_s <= read_s
+
+
+def test_a_flood_of_messages_costs_no_more_for_each() -> None:
+    """All that came in the last seconds counts; it is not gone through for every message."""
+
+    def spent_s(messages_hz: float) -> float:
+        times, began_s = ports.Times(), time.thread_time()
+        for k in range(6000):
+            times.at(1.0 / messages_hz, k / messages_hz + 0.001 * (k % 2))
+        return time.thread_time() - began_s
+
+    assert min(spent_s(3000.0) for _ in range(3)) < 10.0 * min(spent_s(10.0) for _ in range(3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
 import queue
 import subprocess
@@ -18,9 +19,20 @@ STARTS = "import sys; from resonance.outputs.speakers import {0}; {0}.main(sys.a
 
 
 class Child:
-    """A process of ours, its messages as they come, and what its libraries print kept out of the way."""
+    """A process of ours, its messages as they come, and what its libraries print kept out of the way.
 
-    def __init__(self, module: str, words: list[str], file: int, read: Callable[[IO[bytes]], Any]) -> None:
+    In a session of its own (`apart`) it is weighed against all others by itself, and no terminal stops it.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        words: list[str],
+        file: int,
+        read: Callable[[IO[bytes]], Any],
+        *,
+        apart: bool = False,
+    ) -> None:
         self.messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.noise: deque[str] = deque(maxlen=40)
         self.process = subprocess.Popen(
@@ -29,7 +41,12 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=(file,),
+            start_new_session=apart,
         )
+        assert self.process.stdin is not None
+        os.set_blocking(self.process.stdin.fileno(), False)
+        self._unsent = bytearray()
+        self._sending = threading.Lock()
         threading.Thread(target=self._read, args=(read,), daemon=True).start()
         threading.Thread(target=self._drain, daemon=True).start()
 
@@ -47,17 +64,21 @@ class Child:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def send(self, message: bytes) -> None:
-        """Sends a request; one to a process that is gone is lost with it."""
+    def send(self, message: bytes = b"") -> None:
+        """Sends a request, and whatever is left of those before it; one to a process that is gone is lost.
+
+        It never waits: a process that hangs is not to take with it who would end it.
+        """
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):
-            self.process.stdin.write(message)
-            self.process.stdin.flush()
+        with self._sending, contextlib.suppress(OSError, ValueError):
+            self._unsent += message
+            while self._unsent:
+                del self._unsent[: os.write(self.process.stdin.fileno(), self._unsent)]
 
     def leave(self, seconds: float = 0.0) -> None:
         """Asks it to leave, and ends it where it has not after so long: nothing in it can refuse."""
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
+        with self._sending, contextlib.suppress(OSError):
             self.process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
@@ -71,6 +92,12 @@ def read_line(pipe: IO[bytes]) -> Any:
         line = pipe.readline()
         return json.loads(line) if line else None
     return None
+
+
+def packed(what: Any) -> bytes:
+    """A pickle after its length, as `read_pickle` reads it."""
+    message = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
+    return len(message).to_bytes(4, "little") + message
 
 
 def read_pickle(pipe: IO[bytes]) -> Any:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import pickle
 import queue
 import signal
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from resonance.engine.commands import Command
 from resonance.engine.history import Opening
 from resonance.engine.performance import Performance, View
 from resonance.engine.takes import Recorder, Take
+from resonance.outputs.speakers.child import packed, read_pickle
 from resonance.outputs.speakers.desk import Desk
 from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.rehearsal import rehearse
@@ -44,8 +45,12 @@ FOLLOW_S = 1.0
 _MOST_FRAMES = 4096
 HAND_S = 1.3e-3
 """How long a hand's word may take to come here, so that all are heard equally late."""
-_LAST_S = 0.5  # for the end of a take to be written
+_READ_BYTES = 8192  # at a time, of what is asked: 2 ms of a flood of commands
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
+
+
+Move = tuple[float | None, Sequence[Command]]
+"""What a hand did: when, by `time.monotonic`, and the commands that it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +107,38 @@ def performance_of(piece: Piece, score: Score) -> Performance:
     )
 
 
+class Asked:
+    """What the parent asks, packed, on a pipe.
+
+    It is read between two renders: a thread that waited for it would be let in at every kernel, and the one
+    that renders would wait for it there, a thousand times a second where hands are quick.
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._read = bytearray()
+        os.set_blocking(file, False)
+
+    def take(self) -> Iterator[tuple[Any, ...]]:
+        """What has come since; of a flood as much as leaves time to render. Raises EOFError at its end."""
+        with contextlib.suppress(BlockingIOError):
+            read = os.read(self._file, _READ_BYTES)
+            if not read:
+                raise EOFError
+            self._read += read
+        while len(self._read) >= (end := 4 + int.from_bytes(self._read[:4], "little")) > 4:
+            yield pickle.loads(self._read[4:end])
+            del self._read[:end]
+
+
 class Sound:
     """The render loop: requests in, frames to the ring, word of it to the parent."""
 
-    def __init__(self, piece: Piece, ring: Ring) -> None:
+    def __init__(self, piece: Piece, ring: Ring, asked: Asked) -> None:
         self._piece = piece
         self._ring = ring
-        self._requests: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._asked = asked
+        self._coming: queue.SimpleQueue[Performance] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
         self._cushion = piece.cushion_frames
@@ -139,24 +169,19 @@ class Sound:
             while True:
                 _write(self._told.get())
 
-    def listen(self) -> None:
-        """Reads what the parent asks, until it goes."""
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                self._requests.put(pickle.load(sys.stdin.buffer))
-        self._requests.put(("end",))
-        time.sleep(_LAST_S)
-        os._exit(0)
-
     def play(self) -> None:
-        """Goes round for ever: the parent ends this process."""
+        """Goes round until the parent goes."""
         flush_denormals()
-        threading.Thread(target=self.listen, daemon=True).start()
         self._ring.header[Header.BEAT] = time.monotonic_ns()
         self.tell("ready", self._performance.rate)
         while True:
-            while not self._requests.empty():
-                self._answer(*self._requests.get())
+            try:
+                for request in self._asked.take():
+                    self._answer(*request)
+            except (EOFError, OSError):
+                self._end()
+            while not self._coming.empty():
+                self._take_over(self._coming.get())
             self._ring.header[Header.BEAT] = time.monotonic_ns()
             self._moments.saw(time.monotonic(), self._performance.frame - self._ring.ready)
             if self._alone_since is not None:
@@ -236,7 +261,8 @@ class Sound:
     def _answer(self, verb: str, *what: Any) -> None:
         match verb:
             case "do":
-                self._do(*what)
+                for at_s, commands in what[0]:
+                    self._do(commands, at_s)
             case "boost":
                 self._desk.boost = float(what[0])
             case "cushion":
@@ -248,13 +274,9 @@ class Sound:
                 self._open(float(what[0]))
             case "keep":
                 self._keep(Path(what[0]))
-            case "end":
-                self._end()
             case "follow":
                 asked = (what[0], self._performance, self._performance.here())
                 threading.Thread(target=self._follow, args=asked, daemon=True).start()
-            case "take over":
-                self._take_over(what[0])
 
     def _do(self, commands: Sequence[Command], at_s: float | None) -> None:
         performance = self._performance
@@ -324,7 +346,7 @@ class Sound:
         except (ValueError, OSError) as error:
             self.tell("said", f"the score cannot be followed: {error}")
         else:
-            self._requests.put(("take over", new))
+            self._coming.put(new)
 
     def _take_over(self, new: Performance) -> None:
         new.render(max(0, self._performance.frame - new.frame))
@@ -369,8 +391,7 @@ _TELLS = 1
 
 
 def _write(what: tuple[Any, ...]) -> None:
-    message = pickle.dumps(what)
-    left = memoryview(len(message).to_bytes(4, "little") + message)
+    left = memoryview(packed(what))
     while left:
         left = left[os.write(_TELLS, left) :]
 
@@ -383,9 +404,10 @@ def main(_: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     go_first()
-    piece, file = pickle.load(sys.stdin.buffer)
+    asks = io.FileIO(0)
+    piece, file = read_pickle(asks)
     try:
-        Sound(piece, Ring(file)).play()
+        Sound(piece, Ring(file), Asked(asks.fileno())).play()
     except Exception as error:
         import traceback
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from resonance.dsp import I64
 from resonance.engine.commands import Command
-from resonance.outputs.speakers.child import Child, read_pickle
+from resonance.outputs.speakers.child import Child, packed, read_pickle
 from resonance.outputs.speakers.outlet import Opened, Outlet
-from resonance.outputs.speakers.piece import Piece, Sounding
+from resonance.outputs.speakers.piece import Move, Piece, Sounding
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot, refill
 from resonance.units import level_from_db
 
@@ -84,14 +83,16 @@ class Speakers:
 
     # What a hand can ask.
 
-    def do(self, *commands: Command, at_s: float | None = None) -> None:
-        """Passes commands to the performance, to be done at once.
+    def do(self, *commands: Command) -> None:
+        """Passes commands to the performance, to be done at once."""
+        self.do_all([(None, commands)])
 
-        With `at_s`, the moment at which a hand moved (`time.monotonic`), they are done as long after that as
-        all other such commands, to the frame.
+    def do_all(self, moves: Sequence[Move]) -> None:
+        """Passes on what hands did: when, by `time.monotonic`, and the commands that it means.
+
+        They are done as long after that as all other such commands, to the frame; without a time at once.
         """
-        if commands:
-            self._ask("do", commands, at_s)
+        self._ask("do", moves)
 
     @property
     def volume_db(self) -> float:
@@ -167,6 +168,7 @@ class Speakers:
             self._tell(f"the machine stood still for {slept_s:.0f} s: the piece goes on from where it was")
             self._forgiven_ns = time.monotonic_ns()
             self._outlet.forgive()
+        self._sound.send()
         self._hear_piece()
         self._watch_piece(now)
         for change in self._outlet.watch():
@@ -184,13 +186,13 @@ class Speakers:
         return level_from_db(min(self._volume_db, 0.0))
 
     def _begin(self, piece: Piece) -> Child:
-        child = Child("piece", [], self._ring.file, read_pickle)
-        child.send(pickle.dumps((piece, self._ring.file)))
-        child.send(pickle.dumps(("boost", level_from_db(max(self._volume_db, 0.0)))))
+        child = Child("piece", [], self._ring.file, read_pickle, apart=True)
+        child.send(packed((piece, self._ring.file)))
+        child.send(packed(("boost", level_from_db(max(self._volume_db, 0.0)))))
         return child
 
     def _ask(self, *what: object) -> None:
-        self._sound.send(pickle.dumps(what))
+        self._sound.send(packed(what))
 
     def _hear_piece(self) -> None:
         while not self._sound.messages.empty():
