@@ -17,18 +17,23 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from resonance.cli import perform
 from resonance.dsp.denormals import flush_denormals
 from resonance.engine.performance import Performance
 from resonance.inputs import maps
 from resonance.inputs.player import Player
+from resonance.inputs.ports import Inputs, Times
+from resonance.outputs.speakers import watch
 from resonance.outputs.speakers.moments import Moments
-from resonance.outputs.speakers.piece import hand_frame, next_frames
-from resonance.outputs.speakers.ring import go_first
+from resonance.outputs.speakers.outlet import Opened
+from resonance.outputs.speakers.piece import Piece, hand_frame, next_frames
+from resonance.outputs.speakers.ring import Ring, Slot, go_first
 from resonance.score import load
 
 RATE = 48_000
@@ -118,53 +123,137 @@ def hostile(count: int) -> list[bytes]:
     ]
 
 
-def flood(seconds: float) -> None:
-    """A minute of hostile messages beside one without any, while a card takes frames in real time."""
-    messages = hostile(100_000)
-    block = CUSHION // 8
-    for messages_hz in (0, MESSAGES_HZ):
-        performance = Performance(load("crystal-garden"), RATE, 1)
-        player = Player(maps.load(), performance.score, follow_clock=True)
-        moments = Moments(RATE)
-        performance.render(RATE // block * block)
-        for channel in range(16 if messages_hz else 0):
-            for note in range(128):
-                for command in player.receive("keys", 0.0, bytes((0x90 | channel, note, 100))):
-                    performance.do(command)
-        performance.render(CUSHION)
-        spent, sent, refused, gaps, lost = [], 0, 0, 0, 0
-        began, first = time.monotonic(), performance.frame - CUSHION
-        began_cpu = time.process_time()
-        while (now := time.monotonic()) < began + seconds:
-            taken = first + int((now - began) * RATE) // PERIOD * PERIOD - lost
-            if taken > performance.frame:
-                gaps, lost = gaps + 1, lost + taken - performance.frame + CUSHION // 2
-                continue
-            moments.saw(now, taken)
-            while sent < (now - began) * messages_hz:
-                at_s = began + sent / messages_hz
-                for command in player.receive("keys", at_s, messages[sent % len(messages)]):
-                    try:
-                        performance.do(command, hand_frame(performance, moments, at_s, CUSHION))
-                    except (KeyError, ValueError):
-                        refused += 1
-                sent += 1
-            if frames := next_frames(CUSHION, performance.frame - taken):
-                start = time.process_time()
-                audio = performance.render(frames)
-                spent.append(1e3 * (time.process_time() - start))
-                assert np.isfinite(audio).all()
-            else:
-                time.sleep(0.0005)
-        share = 100.0 * (time.process_time() - began_cpu) / seconds
-        print(f"{messages_hz} messages a second for {seconds:g} s: {share:.1f} % of one core (CPU time)")
-        told("  what is rendered at once, in", spent)
-        print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {gaps}")
-        for command in player.gone("keys"):
-            performance.do(command)
-        performance.render(RATE)
-        print(f"  stuck notes: {player.held}; bytes that were no messages: {player.dropped}")
-        print(f"  commands that were refused: {refused}", flush=True)
+CARD = """
+import sys, time, numpy as np
+from resonance.outputs.speakers.callback import compiled
+from resonance.outputs.speakers.ring import Ring, Slot, go_at_once, prepared
+ring = Ring(int(sys.argv[1]))
+slot, period, rate = ring.slots[0], int(sys.argv[2]), int(sys.argv[3])
+slot[Slot.DATA], slot[Slot.HEADER] = ring.data.ctypes.data, ring.header.ctypes.data
+prepared(slot, ring.levels[0], rate, 1.0)
+take, out = compiled().ctypes, np.zeros((period, 2), np.float32)
+go_at_once()
+print("up", flush=True)
+due = time.monotonic()
+while not slot[Slot.LEAVE]:
+    due += period / rate
+    time.sleep(max(0.0, due - time.monotonic()))
+    take(None, out.ctypes.data, period, None, 0, slot.ctypes.data)
+    assert np.isfinite(out).all() and np.abs(out).max() < 1.0
+"""
+
+
+class Card:
+    """Stands in for the outlet: a process that calls what a sound card would call, when it would."""
+
+    lost, rate_hz = False, float(RATE)
+
+    def __init__(self, ring: Ring, *_: object) -> None:
+        self.slot, self.opened = ring.slots[0], Opened("clock", RATE, 0.0, True)
+        self._greeted = False
+        call = [sys.executable, "-c", CARD, *map(str, (ring.file, PERIOD, RATE))]
+        self.process = subprocess.Popen(call, stdout=subprocess.PIPE, pass_fds=(ring.file,))
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def watch(self) -> list[Opened]:
+        greeted, self._greeted = self._greeted, True
+        return [] if greeted else [self.opened]
+
+    def gate(self, play: bool) -> None:
+        self.slot[Slot.PLAY] = int(play)
+
+    def set_level(self, level: float) -> None: ...
+
+    def forgive(self) -> None: ...
+
+    def leave(self) -> None:
+        self.slot[Slot.LEAVE] = 1
+        self.process.wait()
+
+
+class Keyboards(Inputs):
+    """Stands in for the ports: one whose driver's queue has what is due, `messages_hz` from `began_s` on."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._systems = []
+        self._open["", "keys"] = self  # type: ignore[assignment]
+        self.port, self.times, self.deltatime = self, Times(), 0.0
+        self._all, self.sent, self.messages_hz, self.began_s = hostile(100_000), 0, 0.0, 0.0
+        Keyboards.last = self
+
+    def get_message(self) -> bytes | None:
+        if self.sent >= (time.monotonic() - self.began_s) * self.messages_hz:
+            return None
+        self.deltatime = 1.0 / self.messages_hz
+        self.sent += 1
+        return self._all[self.sent % len(self._all)]
+
+    def close_port(self) -> None: ...
+
+
+def cpu_s(pid: int) -> float:
+    """What a process has spent."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def flood(seconds: float, messages_hz: float) -> None:
+    """A minute of hostile messages as `resonance perform` takes them: read and understood in one process,
+
+    sounded in another, taken by a third, that stands in for a sound card.
+    """
+    watch.Outlet, perform.Inputs = Card, Keyboards  # type: ignore[assignment, misc]
+    sys.setswitchinterval(perform._SWITCH_S)
+    with tempfile.TemporaryDirectory() as name:
+        take = Path(name) / "flood.take"
+        told: list[str] = []
+        arguments = argparse.Namespace(
+            midi_in=[], midi_clock=True, midi_clock_out=None, osc=None, heart=None, learn=False
+        )
+        score = load("crystal-garden")
+        piece = Piece("crystal-garden", seed=1, cushion_frames=CUSHION)
+        with (
+            watch.Speakers(piece, tell=told.append) as speakers,
+            perform._hands(arguments, score, maps.load(), Path(name), speakers, told.append),
+        ):
+
+            def wait(until: Callable[[], object]) -> None:
+                while not until():
+                    speakers.watch()
+                    time.sleep(0.05)
+
+            wait(lambda: speakers.playing)
+            time.sleep(3.0)
+            speakers.watch()
+            keys = Keyboards.last
+            sound = speakers._sound.process.pid
+            starved, began_s = int(speakers._outlet.slot[Slot.STARVED]), time.monotonic()
+            before = cpu_s(sound), cpu_s(os.getpid())
+            told.clear()
+            keys.began_s, keys.messages_hz = began_s, messages_hz
+            wait(lambda: time.monotonic() > began_s + seconds)
+            spent = cpu_s(sound) - before[0], cpu_s(os.getpid()) - before[1]
+            empty = int(speakers._outlet.slot[Slot.STARVED]) - starved
+            keys.messages_hz = 0.0
+            asked_s = time.monotonic()
+            speakers.keep(f"{name}/kept.take")
+            while not speakers.kept:
+                speakers.watch()
+                time.sleep(0.001)
+            late_s = time.monotonic() - asked_s
+        print(f"{messages_hz} messages a second for {seconds:g} s: {keys.sent} read")
+        print(
+            "  CPU: {:.1f} % of a core to understand, {:.1f} % to sound".format(
+                100 * spent[1] / seconds, 100 * spent[0] / seconds
+            )
+        )
+        print(
+            f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}; behind at the end: {1e3 * late_s:.0f} ms"
+        )
+        for line in told[-10:]:
+            print("  said:", line)
 
 
 SENDER = """
@@ -264,15 +353,16 @@ def main() -> None:
     parser.add_argument("--jack", action="store_true", help="note to sound over JACK")
     parser.add_argument("--notes", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the flood lasts")
+    parser.add_argument("--only-flood", action="store_true")
     arguments = parser.parse_args()
-    flush_denormals()
-    go_first()
+
     if arguments.jack:
         over_jack(arguments.notes)
         return
     if arguments.notes:
         own_share(arguments.notes)
-    flood(arguments.seconds)
+    for messages_hz in (MESSAGES_HZ,) if arguments.only_flood else (0, MESSAGES_HZ):
+        flood(arguments.seconds, messages_hz)
 
 
 if __name__ == "__main__":
