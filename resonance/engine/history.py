@@ -10,7 +10,7 @@ import hashlib
 import json
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -76,10 +76,32 @@ class _Log:
     def forget(self) -> None:
         self.packed, self.fresh, self.size, self.whole = [], [], 0, False
 
-    def commands(self) -> Iterator[tuple[int, Command]]:
-        for pack in self.packed:
-            yield from ((frame, from_json(said)) for frame, said in json.loads(zlib.decompress(pack)))
-        yield from ((frame, from_json(said)) for frame, said in self.fresh)
+
+class Done(Sequence[tuple[int, Command]]):
+    """Commands that were done, each with its frame, packed until somebody asks for them.
+
+    In half an hour they can be a million: to unpack them takes longer than who sounds can wait.
+    """
+
+    def __init__(self, logs: Sequence[_Log]) -> None:
+        self._parts: list[bytes | list[Any]] = []
+        for log in logs:
+            self._parts += log.packed
+            self._parts.append(log.fresh.copy())
+
+    def said(self) -> Iterator[list[Any]]:
+        """Frames and commands as they are written down, some hundreds at a time."""
+        for part in self._parts:
+            yield json.loads(zlib.decompress(part)) if isinstance(part, bytes) else part
+
+    def __iter__(self) -> Iterator[tuple[int, Command]]:
+        return ((frame, from_json(said)) for some in self.said() for frame, said in some)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.said()))
+
+    def __getitem__(self, place: Any) -> Any:
+        return tuple(self)[place]
 
 
 class History:
@@ -144,7 +166,7 @@ class History:
                         listener.heard(frame, digest)
                 self._hash = hashlib.blake2b(digest_size=16)
 
-    def since(self, frame: int) -> tuple[Opening, list[tuple[int, Command]], list[tuple[int, str]]]:
+    def since(self, frame: int) -> tuple[Opening, Done, list[tuple[int, str]]]:
         """An opening, and the commands after it, from which a frame and all after it are heard again.
 
         And the digests of the stretches after that frame. Raises ValueError where that is not known any more.
@@ -153,9 +175,8 @@ class History:
         logs = self._logs[number:]
         if logs[0].clear > frame or not all(log.whole for log in logs):
             raise ValueError("so much was played that it is not all kept; a new night or scene begins anew")
-        commands = [done for log in logs for done in log.commands()]
         digests = [(end, digest) for end, digest in self._digests if end - self.chunk_frames >= frame]
-        return logs[0].opening, commands, digests
+        return logs[0].opening, Done(logs), digests
 
     @property
     def first_frame(self) -> int:

@@ -12,7 +12,9 @@ import json
 import math
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,7 +22,7 @@ from typing import Any, TextIO
 import resonance
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.engine.commands import Command, CommandError, from_json, to_json
-from resonance.engine.history import KEPT_S, Opening
+from resonance.engine.history import KEPT_S, Done, Opening
 from resonance.engine.performance import Performance
 from resonance.score import Score
 from resonance.score.reader import read as read_score
@@ -32,6 +34,7 @@ MOST_LETTERS = 2_000_000
 """In a line of a take: a score's text, each letter of it written as six."""
 RATES_HZ = (8_000.0, 384_000.0)
 _BLOCK_FRAMES = 32_768
+_BREATH_S = 0.005  # between some hundreds of lines: who plays on meanwhile goes first
 _JSON = json.JSONEncoder(allow_nan=False)
 
 
@@ -56,7 +59,7 @@ class Take:
     opening: Opening
     first: int
     end: int
-    commands: tuple[tuple[int, Command], ...] = ()
+    commands: Sequence[tuple[int, Command]] = ()
     digests: tuple[tuple[int, str], ...] = ()
     digest: str = ""
     name: str = "take"
@@ -138,19 +141,31 @@ class Take:
             raise FileExistsError(f"{path} exists already: give another name")
         try:
             with part.open("w", encoding="utf-8") as file:
-                for line in self._lines():
-                    file.write(_JSON.encode(line) + "\n")
+                for lines in self._lines():
+                    file.write("".join(_JSON.encode(line) + "\n" for line in lines))
+                    time.sleep(_BREATH_S)
             part.rename(path)
         except OSError:
             part.unlink(missing_ok=True)
             raise
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        yield self.header()
-        told = [(at, 1, {"at": at, **to_json(command)}) for at, command in self.commands]
-        told += [(at, 0, {"at": at, "heard": digest}) for at, digest in self.digests]
-        yield from (line for _, _, line in sorted(told, key=lambda each: each[:2]))
-        yield {"at": self.end, "end": True}
+    def _lines(self) -> Iterator[list[dict[str, Any]]]:
+        """The lines of its file, some hundreds at a time."""
+        yield [self.header()]
+        heard = deque({"at": at, "heard": digest} for at, digest in self.digests)
+        for some in self._said():
+            lines = []
+            for at, said in some:
+                while heard and heard[0]["at"] <= at:
+                    lines.append(heard.popleft())
+                lines.append({"at": at, **said})
+            yield lines
+        yield [*heard, {"at": self.end, "end": True}]
+
+    def _said(self) -> Iterable[Iterable[Any]]:
+        if isinstance(self.commands, Done):
+            return self.commands.said()
+        return [[(at, to_json(command)) for at, command in self.commands]]
 
 
 def kept(performance: Performance, seconds: float = KEPT_S) -> Take:
@@ -176,7 +191,7 @@ def _since(performance: Performance, first: int, end: int) -> Take:
         opening,
         first,
         end,
-        tuple(commands),
+        commands,
         tuple(digest for digest in digests if digest[0] <= end),
         score.digest,
     )

@@ -288,3 +288,19 @@ def test_what_its_score_cannot_do_is_refused(taken: tuple[Path, int, np.ndarray]
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TakeError):
         read(path)
+
+
+def test_a_long_evening_is_kept_at_once() -> None:
+    """Who keeps a take plays on: a hundred thousand commands are not unpacked before the next block."""
+    performance = Performance(score_of(QUIET), seed=3)
+    for k in range(100_000):
+        performance.history.did(0, Set("tension", (k % 1000) / 1000))
+    performance.render(4800)
+    began = time.thread_time()
+    take = performance.keep()
+    kept_s = time.thread_time() - began
+    count = len(take.commands)
+    assert count == 100_000
+    began = time.thread_time()
+    assert sum(1 for _ in take.commands) == count
+    assert kept_s < 0.05 * (time.thread_time() - began)
