@@ -80,6 +80,7 @@ def _hands(
     """What is to be passed on, all at once: a message by itself costs more than what it says."""
 
     def pass_on() -> None:
+        # Each has its time: what lets go of a note must not overtake it.
         if moves:
             speakers.do_all(moves)
             moves.clear()
@@ -93,7 +94,7 @@ def _hands(
 
     def gone(device: str) -> None:
         with lock:
-            moves.append((None, player.gone(device)))
+            moves.append((time.monotonic(), player.gone(device)))
             pass_on()
 
     ticks = ClockOut()
@@ -102,7 +103,7 @@ def _hands(
     def rest(now_s: float) -> None:
         with lock:
             if commands := player.rest(now_s):
-                moves.append((None, commands))
+                moves.append((now_s, commands))
             pass_on()
         if clock_out is not None and speakers.sounding is not None:
             ticks.follow(_next_beat_s(speakers), 60.0 / speakers.sounding.view.bpm)

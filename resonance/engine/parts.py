@@ -379,18 +379,18 @@ class Part:
             return
         if self._turn is not None and not self._turn.has(event):
             return
-        staying = [slot for slot in self._busy if slot.end > step + LEAVE_STEPS]
-        if len(staying) >= self._voices:
-            # What lasts as long as its scene stays, unless there is nothing else to give way.
-            oldest = min(staying, key=lambda slot: slot.event.sustained)
-            oldest.end = step + LEAVE_STEPS
-            oldest.fade_steps = LEAVE_STEPS
         if not self._free and any(slot.end <= step for slot in self._busy):
             self._sound(span, strip, place)
         if not self._free and self._unbuilt:
             self._build()
         if not self._free:
             return
+        staying = [slot for slot in self._busy if slot.end > step + LEAVE_STEPS]
+        if len(staying) >= self._voices:
+            # What lasts as long as its scene stays, unless there is nothing else to give way.
+            oldest = min(staying, key=lambda slot: slot.event.sustained)
+            oldest.end = step + LEAVE_STEPS
+            oldest.fade_steps = LEAVE_STEPS
         slot = self._free.pop()
         near = NEAR_M / max(0.5, float(event.detail.get("distance_m", NEAR_M)))
         asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[place])

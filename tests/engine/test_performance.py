@@ -119,6 +119,16 @@ def test_of_a_flood_of_notes_no_more_begin_than_are_told_apart() -> None:
     assert len(begun) == 40, "a chord of both arms is no flood"
 
 
+def test_what_cannot_begin_ends_nothing() -> None:
+    """Of a chord of more notes than there are voices as many sound as there are, and not one less."""
+    performance = Performance(score_of(alone("crystals", fields="touch_hz = 0, theme_hz = 0")), seed=1)
+    for note in range(40):
+        performance.do(NoteOn(40 + note, 0.5))
+    performance.render(4800)
+    part = performance._legs[-1].engine.keys._parts["crystals"]
+    assert len(part._busy) == 20
+
+
 def test_a_note_that_is_let_go_at_once_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     performance = Performance(score_of(PIECE), seed=3)
     released = []

@@ -1,5 +1,6 @@
 """`resonance perform` for real: keys in one process, the piece in another, heard on a sound card's cable."""
 
+import argparse
 import contextlib
 import signal
 import socket
@@ -9,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,11 @@ from live import Program, wait_until
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 from servers import Servers, heard, need_servers
+
+from resonance.cli import perform
+from resonance.engine.commands import NoteOff, NoteOn
+from resonance.inputs import maps
+from resonance.score import load
 
 STILL = """format = 1
 title = "Still"
@@ -89,6 +96,47 @@ def score(tmp_path: Path) -> Path:
     path = tmp_path / "still.toml"
     path.write_text(STILL)
     return path
+
+
+class _Told:
+    """Speakers that only hear what is to be done, and ports with which a test is the keyboard."""
+
+    sounding = None
+
+    def __init__(self) -> None:
+        self.moves: list[Any] = []
+        self.rounds = 0
+
+    def do_all(self, moves: list[Any]) -> None:
+        self.moves += moves
+        self.rounds += 1
+
+    def inputs(self, _: object, heard: Any, gone: Any, rest: Any, tell: Any) -> Any:
+        self.heard, self.gone, self.rest = heard, gone, rest
+        return contextlib.nullcontext()
+
+
+def test_a_cable_that_is_pulled_lets_go_of_the_note_that_was_struck_last(
+    score: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who lets go says when, as who struck did: otherwise it is done at once, before the note begins."""
+    told = _Told()
+    monkeypatch.setattr(perform, "Inputs", told.inputs)
+    words = argparse.Namespace(
+        learn=False, midi_clock=False, midi_clock_out=None, midi_in=[], osc=None, heart=None
+    )
+    with perform._hands(words, load(score), maps.load(), tmp_path, told, lambda _: None):  # type: ignore[arg-type]
+        struck_s = time.monotonic()
+        told.heard("keys", struck_s, b"\x90\x3c\x40")
+        told.heard("keys", struck_s, b"\x90\x3e\x40")
+        assert told.rounds == 0
+        told.rest(time.monotonic())
+        told.gone("keys")
+        told.rest(time.monotonic())
+    kinds = [type(command) for _, commands in told.moves for command in commands]
+    assert kinds == [NoteOn, NoteOn, NoteOff, NoteOff]
+    assert told.rounds == 2, "what is heard together is passed on together"
+    assert all(at_s is not None and at_s >= struck_s for at_s, _ in told.moves)
 
 
 def onsets(audio: np.ndarray) -> np.ndarray:
