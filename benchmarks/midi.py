@@ -25,6 +25,7 @@ import numpy as np
 
 from resonance.cli import perform
 from resonance.dsp.denormals import flush_denormals
+from resonance.engine import takes
 from resonance.engine.performance import Performance
 from resonance.inputs import maps
 from resonance.inputs.player import Player
@@ -52,6 +53,8 @@ def told(name: str, values: Sequence[float], unit: str = "ms") -> None:
 
 def own_share(notes: int) -> None:
     """From a message that is read to its note in the ring, while a card takes frames in real time."""
+    flush_denormals()
+    go_first()
     performance = Performance(load("crystal-garden"), RATE, 1)
     player = Player(maps.load(), performance.score)
     moments, waiting, taken = Moments(RATE), deque[tuple[float, bytes]](), 0
@@ -169,18 +172,24 @@ class Card:
 
     def leave(self) -> None:
         self.slot[Slot.LEAVE] = 1
-        self.process.wait()
+        assert self.process.wait() == 0
 
 
 class Keyboards(Inputs):
-    """Stands in for the ports: one whose driver's queue has what is due, `messages_hz` from `began_s` on."""
+    """Stands in for the ports: one whose driver's queue has what is due, `messages_hz` from `began_s` on.
+
+    First every key of every channel goes down.
+    """
+
+    last: Keyboards
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._systems = []
         self._open["", "keys"] = self  # type: ignore[assignment]
         self.port, self.times, self.deltatime = self, Times(), 0.0
-        self._all, self.sent, self.messages_hz, self.began_s = hostile(100_000), 0, 0.0, 0.0
+        self._all = [bytes((0x90 | k % 16, k // 16, 100)) for k in range(16 * 128)] + hostile(100_000)
+        self.sent, self.messages_hz, self.began_s = 0, 0.0, 0.0
         Keyboards.last = self
 
     def get_message(self) -> bytes | None:
@@ -188,7 +197,7 @@ class Keyboards(Inputs):
             return None
         self.deltatime = 1.0 / self.messages_hz
         self.sent += 1
-        return self._all[self.sent % len(self._all)]
+        return self._all[(self.sent - 1) % len(self._all)]
 
     def close_port(self) -> None: ...
 
@@ -200,60 +209,65 @@ def cpu_s(pid: int) -> float:
 
 
 def flood(seconds: float, messages_hz: float) -> None:
-    """A minute of hostile messages as `resonance perform` takes them: read and understood in one process,
+    """A flood of hostile messages as `resonance perform` takes it.
 
-    sounded in another, taken by a third, that stands in for a sound card.
+    One process reads and understands it, another sounds it, and a third takes that as a sound card does.
+    What was kept of it is then heard again: the same, with no note left behind.
     """
     watch.Outlet, perform.Inputs = Card, Keyboards  # type: ignore[assignment, misc]
-    sys.setswitchinterval(perform._SWITCH_S)
-    with tempfile.TemporaryDirectory() as name:
-        take = Path(name) / "flood.take"
-        told: list[str] = []
-        arguments = argparse.Namespace(
-            midi_in=[], midi_clock=True, midi_clock_out=None, osc=None, heart=None, learn=False
-        )
-        score = load("crystal-garden")
-        piece = Piece("crystal-garden", seed=1, cushion_frames=CUSHION)
-        with (
-            watch.Speakers(piece, tell=told.append) as speakers,
-            perform._hands(arguments, score, maps.load(), Path(name), speakers, told.append),
-        ):
+    told: list[str] = []
+    words = argparse.Namespace(
+        midi_in=[], midi_clock=True, midi_clock_out=None, osc=None, heart=None, learn=False
+    )
+    piece, score = Piece("crystal-garden", seed=1, cushion_frames=CUSHION), load("crystal-garden")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        watch.Speakers(piece, tell=told.append) as speakers,
+        perform._hands(words, score, maps.load(), Path(name), speakers, told.append),
+    ):
 
-            def wait(until: Callable[[], object]) -> None:
-                while not until():
-                    speakers.watch()
-                    time.sleep(0.05)
-
-            wait(lambda: speakers.playing)
-            time.sleep(3.0)
-            speakers.watch()
-            keys = Keyboards.last
-            sound = speakers._sound.process.pid
-            starved, began_s = int(speakers._outlet.slot[Slot.STARVED]), time.monotonic()
-            before = cpu_s(sound), cpu_s(os.getpid())
-            told.clear()
-            keys.began_s, keys.messages_hz = began_s, messages_hz
-            wait(lambda: time.monotonic() > began_s + seconds)
-            spent = cpu_s(sound) - before[0], cpu_s(os.getpid()) - before[1]
-            empty = int(speakers._outlet.slot[Slot.STARVED]) - starved
-            keys.messages_hz = 0.0
-            asked_s = time.monotonic()
-            speakers.keep(f"{name}/kept.take")
-            while not speakers.kept:
+        def wait(until: Callable[[], object], last_s: float = 0.0) -> None:
+            end_s = time.monotonic() + last_s
+            while time.monotonic() < end_s or not until():
                 speakers.watch()
-                time.sleep(0.001)
-            late_s = time.monotonic() - asked_s
-        print(f"{messages_hz} messages a second for {seconds:g} s: {keys.sent} read")
-        print(
-            "  CPU: {:.1f} % of a core to understand, {:.1f} % to sound".format(
-                100 * spent[1] / seconds, 100 * spent[0] / seconds
-            )
+                time.sleep(0.05)
+
+        wait(lambda: speakers.playing)
+        wait(lambda: True, 3.0)
+        keys, sound, slot = Keyboards.last, speakers._sound.process.pid, speakers._outlet.slot
+        empty, before = int(slot[Slot.STARVED]), (cpu_s(os.getpid()), cpu_s(sound))
+        keys.began_s, keys.messages_hz = time.monotonic(), messages_hz
+        wait(lambda: True, seconds)
+        keys.messages_hz, empty = 0.0, int(slot[Slot.STARVED]) - empty
+        reads, sounds = (
+            100.0 * (cpu_s(pid) - spent) / seconds
+            for pid, spent in zip((os.getpid(), sound), before, strict=True)
         )
-        print(
-            f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}; behind at the end: {1e3 * late_s:.0f} ms"
-        )
-        for line in told[-10:]:
-            print("  said:", line)
+        keys._gone("keys")
+        wait(lambda: True, 1.0)
+        speakers.keep(f"{name}/flood.take")
+        wait(lambda: speakers.kept)
+        print(f"{messages_hz} messages a second for {seconds:g} s, {keys.sent} read: {reads:.1f} % of a")
+        print(f"  core to understand them (CPU time), {sounds:.1f} % to sound the piece with them")
+        print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}")
+        for line in dict.fromkeys(told):
+            print(f"  said: {line}")
+        if messages_hz:
+            heard_again(Path(name) / "flood.take")
+
+
+def heard_again(path: Path) -> None:
+    """Plays a take once more, and says whether it was the same."""
+    take = takes.read(path)
+    performance = take.performance()
+    for _ in take.blocks(performance=performance):
+        pass
+    same = set(take.digests) & set(performance.history.since(take.first)[2])
+    held = sum(len(leg.engine.keys.held(None)) for leg in performance._legs)
+    print(
+        f"  its take: {len(take.commands)} commands; {len(same)} of {len(take.digests)} stretches the same;"
+    )
+    print(f"  {held} notes left behind", flush=True)
 
 
 SENDER = """
@@ -349,20 +363,20 @@ def _report(sent: np.ndarray, at: np.ndarray, level: np.ndarray) -> None:
 
 
 def main() -> None:
+    sys.setswitchinterval(perform._SWITCH_S)
     parser = argparse.ArgumentParser(description="How soon notes are heard, and what a flood costs.")
     parser.add_argument("--jack", action="store_true", help="note to sound over JACK")
     parser.add_argument("--notes", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the flood lasts")
-    parser.add_argument("--only-flood", action="store_true")
     arguments = parser.parse_args()
 
     if arguments.jack:
         over_jack(arguments.notes)
         return
+    for messages_hz in (0, MESSAGES_HZ) if arguments.seconds else ():
+        flood(arguments.seconds, messages_hz)
     if arguments.notes:
         own_share(arguments.notes)
-    for messages_hz in (MESSAGES_HZ,) if arguments.only_flood else (0, MESSAGES_HZ):
-        flood(arguments.seconds, messages_hz)
 
 
 if __name__ == "__main__":

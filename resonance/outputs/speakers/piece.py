@@ -15,6 +15,7 @@ import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,8 @@ FOLLOW_S = 1.0
 _MOST_FRAMES = 4096
 HAND_S = 1.3e-3
 """How long a hand's word may take to come here, so that all are heard equally late."""
-_READ_BYTES = 8192  # at a time, of what is asked: 2 ms of a flood of commands
+_READ_BYTES = 8192  # at a time, of what is asked
+_MOST_AT_ONCE = 128  # commands between two renders: 1 ms; two thousand keys can be let go of at once
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
 
@@ -138,6 +140,7 @@ class Sound:
         self._piece = piece
         self._ring = ring
         self._asked = asked
+        self._moves: deque[tuple[float | None, Command]] = deque()
         self._coming: queue.SimpleQueue[Performance] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
@@ -180,6 +183,8 @@ class Sound:
                     self._answer(*request)
             except (EOFError, OSError):
                 self._end()
+            for _ in range(min(len(self._moves), _MOST_AT_ONCE)):
+                self._do(*self._moves.popleft())
             while not self._coming.empty():
                 self._take_over(self._coming.get())
             self._ring.header[Header.BEAT] = time.monotonic_ns()
@@ -261,8 +266,7 @@ class Sound:
     def _answer(self, verb: str, *what: Any) -> None:
         match verb:
             case "do":
-                for at_s, commands in what[0]:
-                    self._do(commands, at_s)
+                self._moves.extend((at_s, command) for at_s, commands in what[0] for command in commands)
             case "boost":
                 self._desk.boost = float(what[0])
             case "cushion":
@@ -278,16 +282,15 @@ class Sound:
                 asked = (what[0], self._performance, self._performance.here())
                 threading.Thread(target=self._follow, args=asked, daemon=True).start()
 
-    def _do(self, commands: Sequence[Command], at_s: float | None) -> None:
+    def _do(self, at_s: float | None, command: Command) -> None:
         performance = self._performance
         frame = performance.frame
         if at_s is not None:
             frame = hand_frame(performance, self._moments, at_s, self._cushion)
-        for command in commands:
-            try:
-                performance.do(command, frame)
-            except (KeyError, ValueError) as error:
-                self.tell("said", str(error.args[0] if error.args else error))
+        try:
+            performance.do(command, frame)
+        except (KeyError, ValueError) as error:
+            self.tell("said", str(error.args[0] if error.args else error))
 
     def _open(self, rate_hz: float) -> None:
         """A device is there and takes nothing yet: fills the ring in its rate."""
