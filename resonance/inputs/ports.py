@@ -22,6 +22,7 @@ POLL_S = 0.001
 LOOK_S = 0.5
 """How often it is looked whether ports have come or gone."""
 CLIENT = "resonance"
+_OWN = re.compile(rf"{CLIENT}(-\d+)?[: ]")  # JACK counts clients of one name
 _WINDOW_S = 2.0
 _SLACK_S = 0.002
 _MOST_AT_ONCE = 512
@@ -128,6 +129,27 @@ class Times:
         self._lags.clear()
 
 
+class _Watch:
+    """The ports of each system, by clients that stay: to open one takes 30 ms, in which no key is read."""
+
+    def __init__(self, library: Any, kind: Any) -> None:
+        self._library = library
+        self._kind = kind
+        self._clients: dict[Any, Any] = {}
+
+    def names(self, system: Any) -> list[str]:
+        """The ports there are now, none where the system is not there."""
+        try:
+            if system not in self._clients:
+                if not _is_there(self._library, system):
+                    return []
+                self._clients[system] = self._kind(f"{CLIENT} watch", api=system)
+            return list(self._clients[system].ports)
+        except Exception:  # no server of this system, or it has gone: ask anew, by a client of its own
+            self._clients.pop(system, None)
+            return []
+
+
 class _Open:
     """One open input."""
 
@@ -158,7 +180,7 @@ class Inputs:
         self._wanted = [name.lower() for name in wanted]
         self._heard, self._gone, self._rest, self._tell = heard, gone, rest, tell
         self._systems = _systems(self._library)
-        self._watching: dict[Any, Any] = {}
+        self._watch = _Watch(self._library, self._library.MidiIn)
         self._open: dict[tuple[Any, str], _Open] = {}
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -193,7 +215,7 @@ class Inputs:
     def look(self) -> None:
         """Opens what has come, and lets go of what has gone."""
         for system in self._systems:
-            names = self._names(system)
+            names = self._watch.names(system)
             for key in [key for key in self._open if key[0] == system and key[1] not in names]:
                 self._open.pop(key).port.close_port()
                 self._tell(f"MIDI: {label(key[1])} has gone; its notes are let go of")
@@ -211,20 +233,9 @@ class Inputs:
             self._tell(f"MIDI: {label(name)}")
 
     def _is_wanted(self, name: str) -> bool:
-        if name.startswith((f"{CLIENT}:", f"{CLIENT} ")):
+        if _OWN.match(name):
             return False
         return not self._wanted or any(part in name.lower() for part in self._wanted)
-
-    def _names(self, system: Any) -> list[str]:
-        try:
-            if system not in self._watching:
-                if not _is_there(self._library, system):
-                    return []
-                self._watching[system] = self._library.MidiIn(f"{CLIENT} watch", api=system)
-            return list(self._watching[system].ports)
-        except Exception:  # no server of this system, or it has gone: ask anew, by a client of its own
-            self._watching.pop(system, None)
-            return []
 
     def read(self) -> None:
         """Takes what waits in all queues, in the order of its times."""
@@ -246,6 +257,7 @@ class Output:
 
     def __init__(self, wanted: str, tell: Callable[[str], None]) -> None:
         self._library = _library()
+        self._watch = _Watch(self._library, self._library.MidiOut)
         self._wanted = wanted.lower()
         self._tell = tell
         self._open: Any = None
@@ -264,26 +276,18 @@ class Output:
             return
         self._looked_s = now_s
         if self._open is not None:
-            if self._name in self._there(self._system):
+            if self._name in self._watch.names(self._system):
                 return
             self._open = None
             self._tell(f"MIDI clock: {label(self._name)} has gone")
         for system in _systems(self._library):
-            for number, name in enumerate(self._there(system)):
-                if self._wanted in name.lower() and not name.startswith(CLIENT):
+            for number, name in enumerate(self._watch.names(system)):
+                if self._wanted in name.lower() and not _OWN.match(name):
                     self._open = self._library.MidiOut(CLIENT, api=system)
                     self._open.open_port(number)
                     self._name, self._system = name, system
                     self._tell(f"MIDI clock: to {label(name)}")
                     return
-
-    def _there(self, system: Any) -> list[str]:
-        if not _is_there(self._library, system):
-            return []
-        try:
-            return list(self._library.MidiOut(f"{CLIENT} look", api=system).ports)
-        except Exception:  # no server of this system
-            return []
 
 
 def names() -> tuple[list[str], list[str]]:
@@ -291,11 +295,6 @@ def names() -> tuple[list[str], list[str]]:
     library = _library()
     found: tuple[list[str], list[str]] = ([], [])
     for system in _systems(library):
-        if not _is_there(library, system):
-            continue
         for side, kind in zip(found, (library.MidiIn, library.MidiOut), strict=True):
-            try:
-                side.extend(kind(f"{CLIENT} look", api=system).ports)
-            except Exception:  # no server of this system
-                continue
+            side.extend(_Watch(library, kind).names(system))
     return found

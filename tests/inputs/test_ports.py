@@ -41,3 +41,51 @@ def test_a_flood_of_messages_costs_no_more_for_each() -> None:
         return time.thread_time() - began_s
 
     assert min(spent_s(3000.0) for _ in range(3)) < 10.0 * min(spent_s(10.0) for _ in range(3))
+
+
+class _Library:
+    """A MIDI library with three ports each way, two of them our own; it counts the clients that are opened."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+
+    def client(self, _: str, api: str) -> "_Library":
+        self.opened += 1
+        return self
+
+    MidiIn = MidiOut = client
+    ports = ("resonance-01:RtMidi", "resonance:out", "keys:out")
+
+    def ignore_types(self, *_: bool) -> None: ...
+
+    def open_port(self, _: int) -> None: ...
+
+    def send_raw(self, *_: int) -> None: ...
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> _Library:
+    there = _Library()
+    monkeypatch.setattr(ports, "_library", lambda: there)
+    monkeypatch.setattr(ports, "_systems", lambda _: ["one"])
+    monkeypatch.setattr(ports, "_is_there", lambda *_: True)
+    return there
+
+
+def test_to_look_for_ports_opens_no_client_each_time(
+    library: _Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes tens of milliseconds, in the thread that reads the keys and sends the clock."""
+    inputs = ports.Inputs([], lambda *_: None, lambda _: None, lambda _: None, lambda _: None)
+    output = ports.Output("keys", lambda _: None)
+    for second in range(10):
+        monkeypatch.setattr(ports.time, "monotonic", lambda now=float(second): now)
+        inputs.look()
+        output.send(b"\xf8")
+    assert library.opened == 4, "one each to watch, and one each for the port itself"
+
+
+def test_a_program_does_not_hear_itself(library: _Library) -> None:
+    inputs = ports.Inputs([], lambda *_: None, lambda _: None, lambda _: None, lambda _: None)
+    inputs.look()
+    assert inputs.devices == ["keys:out"]
