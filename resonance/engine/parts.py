@@ -452,8 +452,8 @@ class Part:
             gain = gain * self._turn.levels(span.start, span.steps)
         begin = span.start // GRID_FRAMES
         if slot.end < begin + span.steps + slot.fade_steps:
-            left = slot.end - np.arange(begin, begin + span.steps + 1)
-            gain = gain * np.clip(left / slot.fade_steps, 0.0, 1.0)
+            left = (slot.end - np.arange(begin, begin + span.steps + 1)) / slot.fade_steps
+            gain = gain * np.minimum(np.maximum(left, 0.0), 1.0)
         own, send = (slot.level, slot.send), strip.send[borders]
         peak: float = mix(out, slot.carry, slot.lag, own, gain, send, first, self.dry, self.wet)
         return "" if peak <= LIMIT else "ran away"

@@ -295,11 +295,11 @@ class CrystalsVoice(Voice):
 
         Their phases go on while nothing presses: for how long nothing does hangs on where spans end.
         """
-        level = np.multiply.outer(stroke.astype(np.float32), self._bow_level)
+        level = stroke.astype(np.float32)[:, None] * self._bow_level
         bend = np.ones(len(stroke)) if span.touch is None else ratios(span.touch.bend_cents)
         both = self._bow[: 2 * span.frames].reshape(2, span.frames)
         both.fill(0.0)
-        sines(self._bow_phase, np.multiply.outer(bend, self._bow_cycles), level, level, both)
+        sines(self._bow_phase, bend[:, None] * self._bow_cycles, level, level, both)
         excitation += both[0]
 
 

@@ -44,7 +44,7 @@ def test_a_flood_of_messages_costs_no_more_for_each() -> None:
 
 
 class _Library:
-    """A MIDI library with three ports each way, two of them our own; it counts the clients that are opened."""
+    """A MIDI library with three ports each way, two of them ours; it counts the clients that are opened."""
 
     def __init__(self) -> None:
         self.opened = 0

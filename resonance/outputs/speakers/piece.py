@@ -30,7 +30,7 @@ from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.beside import compiled_beside
 from resonance.engine.commands import Command
 from resonance.engine.history import Opening
-from resonance.engine.performance import Performance, View
+from resonance.engine.performance import HAND_STEPS, Performance, View
 from resonance.engine.takes import Recorder, Take
 from resonance.outputs.speakers.child import packed, read_pickle
 from resonance.outputs.speakers.desk import Desk
@@ -48,6 +48,9 @@ HAND_S = 1.3e-3
 """How long a hand's word may take to come here, so that all are heard equally late."""
 _READ_BYTES = 8192  # at a time, of what is asked
 _MOST_AT_ONCE = 128  # commands between two renders: 1 ms; two thousand keys can be let go of at once
+_HAND_FRAMES = HAND_STEPS * GRID_FRAMES
+_BUSY = 0.4  # of the time that it has, what rendering took over the last `_BUSY_S`
+_BUSY_S = 0.1
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
 
@@ -149,6 +152,7 @@ class Sound:
         self._announced = True
         self._peaks = np.zeros(2)
         self._told_at = 0.0
+        self._busy = 0.0
         self._fading: Performance | None = None
         self._faded = 0
         score = resonance.load(piece.score, allow_code=piece.allow_code)
@@ -191,7 +195,8 @@ class Sound:
             self._moments.saw(time.monotonic(), self._performance.frame - self._ring.ready)
             if self._alone_since is not None:
                 self._keep_time()
-            if frames := next_frames(self._cushion, self._ring.ready):
+            busy_at = self._performance.frame if self._busy > _BUSY else None
+            if frames := next_frames(self._cushion, self._ring.ready, busy_at):
                 self._render(frames)
             else:
                 self._announce()
@@ -210,7 +215,10 @@ class Sound:
     def _render(self, frames: int) -> None:
         performance = self._performance
         was_over = performance.ended
+        began_s = time.monotonic()
         audio = performance.render(frames)
+        share = (time.monotonic() - began_s) * performance.rate / frames
+        self._busy += (share - self._busy) * min(1.0, frames / (_BUSY_S * performance.rate))
         if self._fading is not None:
             audio = self._taken_over(audio)
         out = self._desk.through(audio)
@@ -365,12 +373,20 @@ def least_frames(cushion_frames: int) -> int:
     return min(_MOST_FRAMES, max(GRID_FRAMES, cushion_frames // 8 // GRID_FRAMES * GRID_FRAMES))
 
 
-def next_frames(cushion_frames: int, ready_frames: int) -> int:
-    """How many frames to render now, 0 where it is too soon: more at once, which costs less, when behind."""
+def next_frames(cushion_frames: int, ready_frames: int, busy_at: int | None = None) -> int:
+    """How many frames to render now, 0 where it is too soon: more at once, which costs less, when behind.
+
+    Who is busy gives the frame that comes next, and renders up to a border of the grid on which hands move
+    notes: spans are cut there anyhow, and every other cut costs as much as a quarter of them.
+    """
     missing, least = cushion_frames - ready_frames, least_frames(cushion_frames)
-    if missing < least:
+    whole = 0
+    if busy_at is not None and cushion_frames >= 4 * _HAND_FRAMES:
+        whole = _HAND_FRAMES - busy_at % _HAND_FRAMES
+    if missing < max(least, whole):
         return 0
-    return min(_MOST_FRAMES, max(least, missing // 2 // GRID_FRAMES * GRID_FRAMES))
+    frames = min(_MOST_FRAMES, max(least, missing // 2 // GRID_FRAMES * GRID_FRAMES))
+    return whole + max(0, frames - whole) // _HAND_FRAMES * _HAND_FRAMES if whole else frames
 
 
 def hand_frame(performance: Performance, moments: Moments, at_s: float, cushion_frames: int) -> int:
