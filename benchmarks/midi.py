@@ -1,9 +1,10 @@
-"""How soon a note is heard, how evenly, and what a flood of messages costs.
+"""What a flood of messages costs, how soon a note is heard, and how evenly.
 
-    python benchmarks/midi.py            # the engine's own share, and the flood, without a sound card
+    python benchmarks/midi.py            # the flood, and the engine's own share, without a sound card
     python benchmarks/midi.py --jack     # note to sound over JACK: wants jackd (apt-get install jackd2)
 
-Without a card, a thread takes frames as a card does, 128 each 2.7 ms, while notes come at any moment.
+Without a card, a process or a thread takes frames as a card does, 128 each 2.7 ms. The flood goes through the
+very processes of `resonance perform`; only its ports and its device are stood in for.
 """
 
 from __future__ import annotations
@@ -215,6 +216,9 @@ def flood(seconds: float, messages_hz: float) -> None:
     What was kept of it is then heard again: the same, with no note left behind.
     """
     watch.Outlet, perform.Inputs = Card, Keyboards  # type: ignore[assignment, misc]
+    watch.RING_FRAMES = (
+        2 * CUSHION
+    )  # after an underrun it is not to play further ahead, and have less of them
     told: list[str] = []
     words = argparse.Namespace(
         midi_in=[], midi_clock=True, midi_clock_out=None, osc=None, heart=None, learn=False
