@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ NEAR_S = 1.0
 SETTLED_S = 300.0
 _WINDOW = 4 * RATE_HZ
 _SURE = 64  # equal frames in a row are no accident
+_SEARCHED = 30 * RATE_HZ
 
 _HOLDS_THE_LOCK = """
 import sys, threading, time, random, os
@@ -98,10 +100,15 @@ def gaps(heard: np.ndarray, rendered: Iterator[np.ndarray]) -> tuple[list[Gap], 
 
 
 def _match(heard: np.ndarray, whole: np.ndarray, at: int) -> tuple[int, int] | None:
-    """The next frame that was heard from `at` on which is one of the rendered, and which."""
-    while at < len(heard) - _SURE:
+    """The next frame that was heard from `at` on which is one of the rendered, and which.
+
+    None where none is found for half a minute of sound: then it is another piece.
+    """
+    sounding = 0
+    while at < len(heard) - _SURE and sounding < _SEARCHED:
         part = heard[at : at + _SURE]
         if part.any():
+            sounding += 16
             for place in np.flatnonzero((whole[: len(whole) - _SURE] == part[0]).all(axis=1)):
                 if np.array_equal(whole[place : place + _SURE], part):
                     return at, int(place)
@@ -165,13 +172,10 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def memory_mb(pids: list[int]) -> float:
-    """What they hold together; what forks share counts in part."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            total += int(line.split()[1]) if line.startswith("Pss:") else 0
-    return total / 1024.0
+def memory_mb(pids: list[int]) -> list[float]:
+    """What each of them holds; what they share counts in part."""
+    held = [re.search(r"^Pss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M) for pid in pids]
+    return [int(found[1]) / 1024.0 for found in held if found]
 
 
 def cpu_s(pids: list[int], but_thread: Path) -> float:
@@ -226,7 +230,9 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
         playing.send_signal(signal.SIGTERM)
         playing.wait(20)
     servers.close()
-    print(f"memory: {before_mb:.0f} MB after {settled_s:.0f} s, {after_mb:.0f} MB at the end")
+    for when, held_mb in ((f"after {settled_s:.0f} s", before_mb), ("at the end", after_mb)):
+        each = ", ".join(f"{mb:.0f}" for mb in held_mb)
+        print(f"memory {when}: {sum(held_mb):.0f} MB (its processes {each})")
     print(f"share of a core: {100.0 * share:.1f} %", flush=True)
     heard = np.memmap(recorded, "<f4", "r")
     heard = heard[: len(heard) // 2 * 2].reshape(-1, 2)
@@ -243,7 +249,7 @@ def soak(score: str, minutes: float, quiet: bool, folder: Path) -> int:
         why = "NOT beside a stall" if gap in unexplained else "beside a stall"
         frames = f"{gap.silent_frames} frames silent, then {gap.faded_frames} faded"
         print(f"  gap at {gap.at_s:.1f} s: {frames}, {why}")
-    grown = after_mb > 1.05 * before_mb
+    grown = sum(after_mb) > 1.05 * sum(before_mb)
     return int(bool(unexplained) or grown or equal < 0.8 * seconds * RATE_HZ)
 
 

@@ -16,6 +16,8 @@ from typing import IO, Any
 
 STARTS = "import sys; from resonance.outputs.speakers import {0}; {0}.main(sys.argv[1:])"
 """Not by `-m`: what is pickled there must have the same name here."""
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
+"""glibc gives each thread a heap; what nights that were built by another thread leave in theirs would add up."""
 
 
 class Child:
@@ -41,6 +43,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=(file,),
+            env=os.environ | ONE_HEAP,
             start_new_session=apart,
         )
         assert self.process.stdin is not None
