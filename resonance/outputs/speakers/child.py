@@ -17,7 +17,7 @@ from typing import IO, Any
 STARTS = "import sys; from resonance.outputs.speakers import {0}; {0}.main(sys.argv[1:])"
 """Not by `-m`: what is pickled there must have the same name here."""
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
-"""glibc gives each thread a heap; what nights that were built by another thread leave in theirs would add up."""
+"""glibc gives each thread a heap: what nights, each built by a thread, left in theirs would add up."""
 
 
 class Child:
