@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from live import small
+
+import resonance
+from resonance.outputs.speakers import rehearsal
+from resonance.outputs.speakers.rehearsal import rehearse
 
 PLAYS = """
 import hashlib, sys, resonance
@@ -16,6 +21,30 @@ if sys.argv[2] == "rehearsed":
     rehearse(score, lambda line: None)
 print(hashlib.sha256(engine.render(96_000).tobytes()).hexdigest())
 """
+
+
+def test_what_is_installed_again_is_rehearsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba compiles anew what lies elsewhere or is younger: in the middle of the music, were it not told."""
+    monkeypatch.setattr(rehearsal, "CACHE_FOLDER", tmp_path)
+    monkeypatch.setattr(rehearsal, "SHORTEST_S", 1.0)
+    monkeypatch.setattr(rehearsal, "SCENE_S", 0.5)
+    score = resonance.load(small(tmp_path))
+    said: list[str] = []
+
+    def rehearsals() -> int:
+        rehearse(score, said.append)
+        rehearse(score, said.append)
+        return len(said)
+
+    assert rehearsals() == 1
+    copy = tmp_path / "crystals.py"
+    copy.touch()
+    monkeypatch.setattr(sys.modules["resonance.sounds.crystals"], "__file__", str(copy))
+    assert rehearsals() == 2
+    os.utime(copy, (1.0, 1.0))
+    assert rehearsals() == 3
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
+    assert rehearsals() == 4
 
 
 def test_kernels_round_alike_compiled_kept_and_rehearsed(tmp_path: Path) -> None:

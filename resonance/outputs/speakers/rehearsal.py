@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from resonance import sounds
+import llvmlite.binding  # type: ignore[import-untyped]
+
+import resonance
 from resonance.dsp import CACHE_FOLDER, GRID_FRAMES, kernels
 from resonance.engine.commands import Express, NoteOff, NoteOn
 from resonance.engine.performance import Performance
 from resonance.score import Score
+from resonance.sounds import Sound
 
 SHORTEST_S = 60.0
 SCENE_S = 5.0
@@ -42,13 +48,23 @@ def rehearse(score: Score, tell: Callable[[str], None]) -> None:
 
 
 def _unheard(score: Score) -> Sequence[str]:
-    """A file's name for each sound that was not rehearsed yet; one's own sounds belong to their score."""
+    """A file's name for each sound that was not rehearsed yet."""
     assert CACHE_FOLDER is not None
-    own = set(score.sounds) - set(sounds.names())
-    names = [
-        f"rehearsed-with-keys-{name}" + (f"-{score.digest}" if name in own else "") for name in score.sounds
-    ]
+    names = [f"rehearsed-{name}-{_stamp(played.definition)}" for name, played in score.sounds.items()]
     return [name for name in names if not (CACHE_FOLDER / name).exists()]
+
+
+def _stamp(sound: Sound) -> str:
+    """What numba knows the kernels of a sound by on disk: where their files lie, their age and size, and the
+    processor. Another copy of resonance on the machine, or the same one installed again, compiles its own.
+    """
+    house = Path(resonance.__file__).parent
+    own = Path(sys.modules[sound.voice.__module__].__file__ or "")
+    digest = hashlib.blake2b(llvmlite.binding.get_host_cpu_name().encode(), digest_size=8)
+    for file in (*sorted((house / "dsp").glob("*.py")), *sorted((house / "effects").glob("*.py")), own):
+        told = file.stat()
+        digest.update(f"{file} {told.st_mtime_ns} {told.st_size}".encode())
+    return digest.hexdigest()
 
 
 def _load() -> None:
