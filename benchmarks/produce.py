@@ -430,12 +430,16 @@ def _spent(score: str, length_s: float, shares: int) -> _Spent:
     call = ["render", score, "--duration", str(length_s), "-o", "a.wav", "--force", "--rate", "48000"]
     seen = []
     child = subprocess.Popen([sys.executable, "-c", PROGRAM, *call], stdout=subprocess.DEVNULL)
+    peak_mb = 0.0
     while True:
         done, status, usage = os.wait4(child.pid, os.WNOHANG)
         if done:
             break
         with contextlib.suppress(OSError):
             size = Path("a.wav.part").stat().st_size
+            # Not by rusage: a child's begins with what its parent had held.
+            status_kb = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{child.pid}/status").read_text())
+            peak_mb = max(peak_mb, int(status_kb[1]) / 1024.0 if status_kb else 0.0)
             told = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()
             cpu_s = (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
             held_mb = int(told[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -452,7 +456,7 @@ def _spent(score: str, length_s: float, shares: int) -> _Spent:
     borders_s = np.linspace(sound_s[0], length_s, shares + 1)
     spent_s = np.diff(np.interp(borders_s, sound_s, cpu_s))
     held_mb = np.interp(borders_s[1:], sound_s[:-1], held_mb)
-    return _Spent(list(spent_s), list(held_mb), usage.ru_maxrss / 2**10)
+    return _Spent(list(spent_s), list(held_mb), peak_mb)
 
 
 _WAV_SECOND = 48_000 * 2 * 3
