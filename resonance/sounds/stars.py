@@ -283,8 +283,8 @@ class StarsVoice(Voice):
         rows = span.steps + 1
         cycles, (left, right) = self._claw_cycles[:rows], self._claw_levels[:, :rows]
         claw_at(
-            self._age / span.rate_hz,
-            span.step_s,
+            self._age,
+            span.rate_hz,
             claw.duration_s,
             (self._late_s, self._grain_hz, self._tine * (claw.pitch_hz or 4000.0) / span.rate_hz, self._side),
             self._depth,
@@ -299,8 +299,8 @@ class StarsVoice(Voice):
 
 @kernel
 def claw_at(
-    age_s: float,
-    step_s: float,
+    age: int,
+    rate_hz: float,
     duration_s: float,
     tines: tuple[F64, F64, F64, F64],
     depth: float,
@@ -309,11 +309,11 @@ def claw_at(
     left: F32,
     right: F32,
 ) -> None:
-    """Writes where the tines of a claw are, and how loud, (steps + 1, tines) each."""
+    """Writes where a claw's tines are, and how loud, (steps + 1, tines) each, from its frame `age` on."""
     late_s, grain_hz, pitch, side = tines
     for step in range(cycles.shape[0]):
         for i in range(late_s.size):
-            since_s = age_s + step * step_s - late_s[i]
+            since_s = (age + step * GRID_FRAMES) / rate_hz - late_s[i]
             x = min(max(since_s / duration_s, 0.0), 1.0)
             grain = grain_hz[i] * since_s * (1.0 - 0.3 * x)
             within = grain - np.floor(grain)

@@ -7,6 +7,7 @@ import pytest
 from listening import Heard, alone, listen
 
 from resonance.analysis.measures import centroid_hz, envelope_db, flatness, partials, rms_db, roughness
+from resonance.sounds.stars import claw_at
 
 RATE_HZ = 48_000.0
 BASE = "valence = [0.55, 0.65]\nenergy = [0.1, 0.3]\ntension = 0.2"
@@ -131,3 +132,15 @@ def test_nothing_low_is_wide() -> None:
     spectrum = np.abs(np.fft.rfft(stem(ASCENT, 1), axis=0)) ** 2
     hz = np.fft.rfftfreq(len(stem(ASCENT, 1)), 1.0 / RATE_HZ)
     assert spectrum[hz < 120.0].sum() < 1e-3 * spectrum.sum()
+
+
+def test_a_claw_is_where_it_is_however_time_is_cut() -> None:
+    tines = (np.array([0.0, 0.03]), np.array([27.0, 31.0]), np.array([0.08, 0.09]), np.zeros(2))
+
+    def drawn(age: int, steps: int) -> np.ndarray:
+        cycles, left, right = np.empty((steps + 1, 2)), *np.empty((2, steps + 1, 2), np.float32)
+        claw_at(age, 48_000.0, 1.7, tines, 1.6, 0.3, cycles, left, right)
+        return np.stack([cycles, left, right])
+
+    for age in range(0, 96_000, 4096):
+        assert np.array_equal(drawn(age, 256)[:, 32:65], drawn(age + 32 * 64, 32))
