@@ -44,6 +44,8 @@ _4, _12, _20, _28 = np.float32(4.0), np.float32(12.0), np.float32(20.0), np.floa
 # by so little, 5e-6 from crest to trough at every step, that its sidebands lie under -120 dB.
 _STEADY = np.float32(1e-7)
 
+Eight = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
+
 # What is known of each of so many partials, and the step as it is drawn, left and right: stretches of one
 # flat array, at places that the compiler knows, so it sees that they never overlap.
 _LANES = 32
@@ -96,6 +98,19 @@ def _aim(phase: F64, slow: F64, fast: F64, left: tuple[F32, F32], right: tuple[F
 
 
 @kernel
+def _lay(lanes: F32, at: int, values: Eight, level: np.float32, rise: np.float32) -> None:
+    """Adds eight frames, eight frames apart, at a level that rises from the middle of a step."""
+    lanes[at] += values[0] * (level - rise * _28)
+    lanes[at + 8] += values[1] * (level - rise * _20)
+    lanes[at + 16] += values[2] * (level - rise * _12)
+    lanes[at + 24] += values[3] * (level - rise * _4)
+    lanes[at + 32] += values[4] * (level + rise * _4)
+    lanes[at + 40] += values[5] * (level + rise * _12)
+    lanes[at + 48] += values[6] * (level + rise * _20)
+    lanes[at + 56] += values[7] * (level + rise * _28)
+
+
+@kernel
 def _steady(lanes: F32, k: int) -> None:
     """Draws a step of one partial whose pitch stands still, outwards from the middle."""
     before, after, turn, twice = lanes[_BEFORE + k], lanes[_AFTER + k], lanes[_TURN + k], lanes[_TWICE + k]
@@ -108,24 +123,9 @@ def _steady(lanes: F32, k: int) -> None:
         v2, v5 = twice * v3 - v4, twice * v4 - v3
         v1, v6 = twice * v2 - v3, twice * v5 - v4
         v0, v7 = twice * v1 - v2, twice * v6 - v5
-        level = left + left_rise * t
-        lanes[_DRAWN + i] += v0 * (level - left_rise * _28)
-        lanes[_DRAWN + 8 + i] += v1 * (level - left_rise * _20)
-        lanes[_DRAWN + 16 + i] += v2 * (level - left_rise * _12)
-        lanes[_DRAWN + 24 + i] += v3 * (level - left_rise * _4)
-        lanes[_DRAWN + 32 + i] += v4 * (level + left_rise * _4)
-        lanes[_DRAWN + 40 + i] += v5 * (level + left_rise * _12)
-        lanes[_DRAWN + 48 + i] += v6 * (level + left_rise * _20)
-        lanes[_DRAWN + 56 + i] += v7 * (level + left_rise * _28)
-        level = right + right_rise * t
-        lanes[_DRAWN + 64 + i] += v0 * (level - right_rise * _28)
-        lanes[_DRAWN + 72 + i] += v1 * (level - right_rise * _20)
-        lanes[_DRAWN + 80 + i] += v2 * (level - right_rise * _12)
-        lanes[_DRAWN + 88 + i] += v3 * (level - right_rise * _4)
-        lanes[_DRAWN + 96 + i] += v4 * (level + right_rise * _4)
-        lanes[_DRAWN + 104 + i] += v5 * (level + right_rise * _12)
-        lanes[_DRAWN + 112 + i] += v6 * (level + right_rise * _20)
-        lanes[_DRAWN + 120 + i] += v7 * (level + right_rise * _28)
+        values = v0, v1, v2, v3, v4, v5, v6, v7
+        _lay(lanes, _DRAWN + i, values, left + left_rise * t, left_rise)
+        _lay(lanes, _DRAWN + GRID_FRAMES + i, values, right + right_rise * t, right_rise)
 
 
 @kernel
