@@ -15,7 +15,6 @@ from resonance.dsp import CACHE_FOLDER, GRID_FRAMES, kernels
 from resonance.engine.commands import Express, NoteOff, NoteOn
 from resonance.engine.performance import Performance
 from resonance.score import Score
-from resonance.sounds import Sound
 
 SHORTEST_S = 60.0
 SCENE_S = 5.0
@@ -48,23 +47,27 @@ def rehearse(score: Score, tell: Callable[[str], None]) -> None:
 
 
 def _unheard(score: Score) -> Sequence[str]:
-    """A file's name for each sound that was not rehearsed yet."""
+    """A file's name for each sound that was not rehearsed yet.
+
+    It hangs on what numba knows kernels by on disk, the processor, and where their files lie, their age and
+    size: another copy of resonance on the machine, or the same one installed again, compiles its own.
+    """
     assert CACHE_FOLDER is not None
-    names = [f"rehearsed-{name}-{_stamp(played.definition)}" for name, played in score.sounds.items()]
+    shared = hashlib.blake2b(llvmlite.binding.get_host_cpu_name().encode(), digest_size=8)
+    house = Path(resonance.__file__).parent
+    for file in (*sorted((house / "dsp").glob("*.py")), *sorted((house / "effects").glob("*.py"))):
+        shared.update(_known_by(file))
+    names = []
+    for name, played in score.sounds.items():
+        stamp = shared.copy()
+        stamp.update(_known_by(Path(sys.modules[played.definition.voice.__module__].__file__ or "")))
+        names.append(f"rehearsed-{name}-{stamp.hexdigest()}")
     return [name for name in names if not (CACHE_FOLDER / name).exists()]
 
 
-def _stamp(sound: Sound) -> str:
-    """What numba knows the kernels of a sound by on disk: where their files lie, their age and size, and the
-    processor. Another copy of resonance on the machine, or the same one installed again, compiles its own.
-    """
-    house = Path(resonance.__file__).parent
-    own = Path(sys.modules[sound.voice.__module__].__file__ or "")
-    digest = hashlib.blake2b(llvmlite.binding.get_host_cpu_name().encode(), digest_size=8)
-    for file in (*sorted((house / "dsp").glob("*.py")), *sorted((house / "effects").glob("*.py")), own):
-        told = file.stat()
-        digest.update(f"{file} {told.st_mtime_ns} {told.st_size}".encode())
-    return digest.hexdigest()
+def _known_by(file: Path) -> bytes:
+    told = file.stat()
+    return f"{file} {told.st_mtime_ns} {told.st_size}".encode()
 
 
 def _load() -> None:
