@@ -57,10 +57,6 @@ class Collapse:
         self._rests = True
         self._curves = np.zeros((2, MAX_STEPS + 1))
 
-    def take_memory(self) -> None:
-        """Takes the line's memory now, before anything has fallen."""
-        self._line.fill(0.0)
-
     def render(self, span: Span, x: F32) -> None:
         """Lets `x` (2, frames) fall, in place."""
         weight = span["weight"]

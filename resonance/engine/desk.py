@@ -132,12 +132,6 @@ class Desk:
         """The sounds that are heard in a place of their own."""
         return [name for name in self._places if name in self._heard]
 
-    def take_memory(self) -> None:
-        """Takes the effects' memory now."""
-        for _, effect in itertools.chain(*self._weather.values()):
-            if isinstance(effect, Collapse):
-                effect.take_memory()
-
     @property
     def is_idle(self) -> bool:
         """Whether it has been silent for so long that it has forgotten all it heard."""

@@ -15,6 +15,7 @@ from resonance import nothing_collected, rng
 from resonance.contract import MAX_STEPS, Event, Setting, Span
 from resonance.dsp import F32, GRID_FRAMES, make_ready
 from resonance.effects.master import Ceiling
+from resonance.engine import memory
 from resonance.engine.clock import PULSE, Clock
 from resonance.engine.course import Held, Landing, Leaving, Passage
 from resonance.engine.desk import PLACE, Block, Desk, in_order, place
@@ -124,10 +125,9 @@ class Engine:
 
     def take_memory(self) -> None:
         """Takes from the system at once what it would take while it plays, so that nights are all alike."""
-        for desk in (self._desk, self.keys.desk):
-            desk.take_memory()
         if self._past is not None:
             self._past.take_memory()
+        memory.take(self)
 
     @property
     def latency_frames(self) -> int:
