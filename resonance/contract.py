@@ -4,7 +4,7 @@ A sound is one file with three things in it, read top to bottom:
 
 - a **patch**, what was asked for: a frozen dataclass of declared numbers (`Patch`);
 - a **rule**, what decides when and what (`Rule`); a sound that simply lasts needs none;
-- a **voice**, what sounds: it owns its arrays and its kernels' state (`Voice`).
+- a **voice**, what sounds: it owns its kernels' state (`Voice`).
 
 The engine gives both a `Span`: a stretch of the clock, in whole steps of 64 frames, with every control
 value at the steps' borders. How long a span is depends on who listens (live: short; to a file: long), and
@@ -16,17 +16,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from resonance import rng
-from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.tuning import Tuning
 from resonance.units import db, metres
 
-MAX_STEPS = 256
-"""No span is longer than this many steps (16,384 frames): voices size their scratch by it."""
+Number = TypeVar("Number", bound=np.generic)
+
+MAX_STEPS = 768
+"""No span is longer than this many steps (49,152 frames): voices size their scratch by it."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,24 @@ class Setting:
     tuning: Tuning
     recordings: Sequence[F32] = ()
     past: Past | None = None
+    scratches: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def scratch(
+        self, name: str, shape: int | tuple[int, ...], dtype: type[Number]
+    ) -> np.ndarray[Any, np.dtype[Number]]:
+        """Memory to work in, by its name: all voices of a sound have it, and leave in it what they like.
+
+        So it holds nothing from one `render` to the next. Raises ValueError for another shape or type than
+        it has; types are of 4 or 8 bytes.
+        """
+        shape = shape if isinstance(shape, tuple) else (shape,)
+        if name not in self.scratches:
+            flat = aligned(math.prod(shape) * np.dtype(dtype).itemsize // 4)
+            self.scratches[name] = flat.view(dtype).reshape(shape)
+        known = self.scratches[name]
+        if known.dtype != dtype or known.shape != shape:
+            raise ValueError(f"scratch '{name}' is {known.dtype} of shape {known.shape}, not {shape}")
+        return known
 
     def stream(self, *names: str | int) -> np.random.Generator:
         """Chance of this sound's own, by name."""
@@ -255,7 +275,7 @@ class _Cut(dict[str, F64]):
 
 
 class Voice:
-    """One thing that sounds. It is built once and started many times; it owns all its arrays.
+    """One thing that sounds. It is built once and started many times; it owns all its state.
 
     `voices` is how many may sound at once: the pool's size. One that `reflects` is given the piece's past.
     """
@@ -264,7 +284,7 @@ class Voice:
     reflects: ClassVar[bool] = False
 
     def __init__(self, patch: Any, setting: Setting) -> None:
-        """Allocates everything it will ever need."""
+        """Allocates everything it will ever need, with `setting.scratch` what it only works in."""
 
     def start(self, event: Event, span: Span) -> float:
         """Begins anew, and says for how many seconds it will sound; infinity is until it is released.

@@ -174,7 +174,7 @@ class Part:
         self._strips: tuple[Span, Strip] | None = None
         self.buffers = Scratch(), Scratch()  # where it sounds into: dry and wet
         # What every process has that has this part; it is not sent with its voices.
-        self._common = [patch, setting, setting.past, *setting.recordings]
+        self._common = [patch, setting, setting.past, *setting.recordings, *setting.scratches.values()]
 
     def _build(self) -> None:
         """Builds one of the pool's voices; what is played by hand only builds what it needs."""

@@ -139,8 +139,8 @@ class BirdsVoice(Voice):
 
     def __init__(self, patch: Birds, setting: Setting) -> None:
         self._store = _store(setting.rate_hz, setting.seed)
-        self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
-        self._curve = np.empty((MAX_STEPS + 1, 3))
+        self._noise = setting.scratch("noise", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 3), np.float64)
         self._curve_phase = np.zeros(3)
         self._wings, self._veil = np.zeros((2, 2)), np.zeros((2, 2))
         self._begin = np.zeros(_SPARKS, np.int64)

@@ -84,12 +84,12 @@ class BreathVoice(Voice):
     def __init__(self, patch: Breath, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
         frames = MAX_STEPS * GRID_FRAMES
-        self._air = np.zeros(2 * frames, np.float32)
-        self._voiced = np.zeros(2 * frames, np.float32)
-        self._breath = np.zeros(2 * frames, np.float32)
+        self._air = setting.scratch("air", 2 * frames, np.float32)
+        self._voiced = setting.scratch("voiced", 2 * frames, np.float32)
+        self._breath = setting.scratch("breath", 2 * frames, np.float32)
         self._mono = np.zeros(2)
         self._tract = np.zeros((2, 2, len(_IN_HZ)))
-        self._wander = np.empty((MAX_STEPS + 1, 5))
+        self._wander = setting.scratch("wander", (MAX_STEPS + 1, 5), np.float64)
         self._tail = np.zeros((2, TAIL), np.float32)
         self._phase = np.zeros(2)
 

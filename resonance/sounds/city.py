@@ -73,11 +73,11 @@ class CityVoice(Voice):
         self._height = octaves - _OCTAVES[0]
         # The beacon lights the first tone while it leaves the second, and never touches the fifth.
         self._lit = np.tile((1.0, -1.0, 0.0), len(_OCTAVES))
-        self._curve = {name: np.empty((MAX_STEPS + 1, _ISLANDS)) for name in _CURVES}
-        self._beacon = np.empty((MAX_STEPS + 1, 2))
+        self._curve = {name: setting.scratch(name, (MAX_STEPS + 1, _ISLANDS), np.float64) for name in _CURVES}
+        self._beacon = setting.scratch("beacon", (MAX_STEPS + 1, 2), np.float64)
         frames = MAX_STEPS * GRID_FRAMES
-        self._sound = np.zeros(2 * frames, np.float32)
-        self._wind = np.zeros(_HALO_LANES * frames, np.float32)
+        self._sound = setting.scratch("sound", 2 * frames, np.float32)
+        self._wind = setting.scratch("wind", _HALO_LANES * frames, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("islands")

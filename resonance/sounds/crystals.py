@@ -192,8 +192,8 @@ class CrystalsVoice(Voice):
         self._strike = np.zeros(self._lanes)
         self._left = np.zeros(self._lanes, np.float32)
         self._right = np.zeros(self._lanes, np.float32)
-        self._excitation = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
-        self._bow = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._excitation = setting.scratch("excitation", MAX_STEPS * GRID_FRAMES, np.float32)
+        self._bow = setting.scratch("bow", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0

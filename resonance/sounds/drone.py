@@ -76,14 +76,17 @@ class DroneVoice(Voice):
         angle = np.pi / 4.0 * (1.0 + np.concatenate((-wide, wide, _SAW_PAN)))
         self._sides = np.stack((np.cos(angle), np.sin(angle)))
         self._curves = {"breath": 2 * n, "detune": n + 3, "wander": 3}
-        self._curve = {name: np.empty((rows, lanes)) for name, lanes in self._curves.items()}
+        self._curve = {
+            name: setting.scratch(name, (rows, lanes), np.float64) for name, lanes in self._curves.items()
+        }
         self._keys = {name: setting.key(name) for name in self._curves}
-        self._cycles, self._saw_cycles = np.empty((rows, 2 * n)), np.empty((rows, _SAWS))
-        self._levels = np.empty((2, rows, 2 * n), np.float32)
-        self._saw_levels = np.empty((2, rows, _SAWS), np.float32)
-        self._low_pass = np.empty((2, rows, 2))
+        self._cycles = setting.scratch("cycles", (rows, 2 * n), np.float64)
+        self._saw_cycles = setting.scratch("saw_cycles", (rows, _SAWS), np.float64)
+        self._levels = setting.scratch("levels", (2, rows, 2 * n), np.float32)
+        self._saw_levels = setting.scratch("saw_levels", (2, rows, _SAWS), np.float32)
+        self._low_pass = setting.scratch("low_pass", (2, rows, 2), np.float64)
         self._each = np.empty(n)
-        self._saw_out = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._saw_out = setting.scratch("saw_out", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("phases")

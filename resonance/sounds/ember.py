@@ -78,9 +78,9 @@ class EmberVoice(Voice):
         self._harmonic_hz = _HARMONIC * setting.tuning.root_hz
         angle = np.pi / 4.0 * (1.0 + 0.5 * np.array([0.0, -0.4, 0.5, -0.7, 0.8, -1.0, 1.0]))
         self._left, self._right = np.cos(angle), np.sin(angle)
-        self._curve = np.empty((MAX_STEPS + 1, 2 * len(_HARMONIC) + 2))
-        self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
-        self._excitation = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * len(_HARMONIC) + 2), np.float64)
+        self._noise = setting.scratch("noise", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._excitation = setting.scratch("excitation", MAX_STEPS * GRID_FRAMES, np.float32)
         self._state = np.zeros((2, _TICK_MODES))
         self._rotation = np.zeros((1, 2, _TICK_MODES))
 

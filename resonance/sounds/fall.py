@@ -76,7 +76,7 @@ class FallVoice(Voice):
         lean = rng.uniform(0.9, 1.0, self._n)
         angle = np.pi / 4.0 * (1.0 + np.where(self._mono, 0.0, lean))
         self._far, self._near = np.sin(angle), np.cos(angle)
-        self._curve = np.empty((MAX_STEPS + 1, 2 * self._n))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * self._n), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("phases")

@@ -121,11 +121,11 @@ class FireVoice(Voice):
         self._rate_hz = setting.rate_hz
         self._setting = setting
         self._keys = {name: setting.key(name) for name in ("flames", "hiss", "roar", "crackle")}
-        self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
-        self._curve = np.empty((MAX_STEPS + 1, 6))
+        self._noise = setting.scratch("noise", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 6), np.float64)
         self._state = np.zeros((2, _SNAP_MODES))
         self._rotation = np.zeros((1, 2, _SNAP_MODES))
-        self._excitation = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
+        self._excitation = setting.scratch("excitation", MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0

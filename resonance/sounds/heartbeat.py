@@ -78,10 +78,10 @@ class HeartbeatVoice(Voice):
         self._rate_hz = setting.rate_hz
         lanes = len(_MEMBRANE) + len(_CHEST_HZ)
         self._state = np.zeros((2, lanes))
-        self._rotation = np.zeros((MAX_STEPS, 2, lanes))
+        self._rotation = setting.scratch("rotation", (MAX_STEPS, 2, lanes), np.float64)
         self._strike = np.concatenate((_MEMBRANE_WEIGHT, _CHEST_WEIGHT))
         self._out = np.full(lanes, np.float32(0.42))
-        self._excitation = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
+        self._excitation = setting.scratch("excitation", MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         second = event.kind == "dub"

@@ -112,10 +112,10 @@ class LullabyVoice(Voice):
         side = np.repeat(np.linspace(-0.5, 0.5, _SINGERS), len(self._harmonic))
         self._left = np.cos(np.pi / 4.0 * (1.0 + side))
         self._right = np.sin(np.pi / 4.0 * (1.0 + side))
-        self._wander = np.empty((MAX_STEPS + 1, 2 * _SINGERS + 1))
+        self._wander = setting.scratch("wander", (MAX_STEPS + 1, 2 * _SINGERS + 1), np.float64)
         self._throat = np.zeros((2, len(LOW.bandwidth_hz)))
-        self._air = np.zeros((1, MAX_STEPS * GRID_FRAMES), np.float32)
-        self._breath = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
+        self._air = setting.scratch("air", (1, MAX_STEPS * GRID_FRAMES), np.float32)
+        self._breath = setting.scratch("breath", MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))

@@ -94,7 +94,7 @@ class MirrorVoice(Voice):
         self._backwards = np.full(_MOST_GRAINS, -1.0)
         self._attack = np.full(_MOST_GRAINS, np.float32(0.5))
         self._level = np.ones(_MOST_GRAINS, np.float32)
-        self._turn = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._turn = setting.scratch("turn", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._chains = np.zeros((2, 2, 4, 5))
         self._before = np.zeros((2, 2))
         self._after = np.zeros((2, 2))

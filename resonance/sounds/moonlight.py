@@ -133,10 +133,10 @@ class MoonlightVoice(Voice):
         self._alone_lanes = _lanes(np.array([tuning.hz(0, patch.octave + 1)]))
         lanes = max(_SINGERS * len(self._choir_lanes[0]), _ALONE * len(self._alone_lanes[0]))
         self._phases = np.zeros(lanes)
-        self._curve = np.empty((MAX_STEPS + 1, 4 * len(_CHORD) * _SINGERS + 4))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 4 * len(_CHORD) * _SINGERS + 4), np.float64)
         self._eye_phase = np.zeros(2)
-        self._air = np.zeros((1, MAX_STEPS * GRID_FRAMES), np.float32)
-        self._breath = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
+        self._air = setting.scratch("air", (1, MAX_STEPS * GRID_FRAMES), np.float32)
+        self._breath = setting.scratch("breath", MAX_STEPS * GRID_FRAMES, np.float32)
         self._throat = np.zeros((2, len(WOMAN.bandwidth_hz)))
 
     def start(self, event: Event, span: Span) -> float:

@@ -106,7 +106,7 @@ class MossVoice(Voice):
     def __init__(self, patch: Moss, setting: Setting) -> None:
         self._phase = np.zeros((2, 2))
         self._drift_phase = np.zeros(3)
-        self._curve = np.empty((MAX_STEPS + 1, 3))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 3), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))

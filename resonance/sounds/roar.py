@@ -89,9 +89,9 @@ class RoarVoice(Voice):
         self._root = setting.tuning.root_hz
         # Harmonics, and between them those of half the root.
         self._ratio = np.concatenate((np.arange(1.0, _HARMONICS + 1.0), np.arange(_HARMONICS) + 0.5))
-        self._source = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
-        self._air = np.zeros(MAX_STEPS * GRID_FRAMES, np.float32)
-        self._curve = np.empty((MAX_STEPS + 1, 8))
+        self._source = setting.scratch("source", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._air = setting.scratch("air", MAX_STEPS * GRID_FRAMES, np.float32)
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 8), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))

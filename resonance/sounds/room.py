@@ -101,8 +101,8 @@ class RoomVoice(Voice):
     def __init__(self, patch: Room, setting: Setting) -> None:
         self._key, self._ozone_key = setting.key("air"), setting.key("ozone")
         self._phase = np.zeros(1)
-        self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
-        self._curve = np.empty((MAX_STEPS + 1, 3))
+        self._noise = setting.scratch("noise", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 3), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0

@@ -56,7 +56,7 @@ class SeedVoice(Voice):
         pair = np.repeat((1.0, 0.4), n)
         self._left, self._right = pair * np.cos(angle), pair * np.sin(angle)
         self._tilt = self._place**-0.85
-        self._curve = np.empty((MAX_STEPS + 1, 3 * n + 1))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 3 * n + 1), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("phases")

@@ -120,13 +120,13 @@ class ShadowVoice(Voice):
         lanes = len(_STANDS_ON)
         self._phase = np.zeros(lanes)
         self._tail = np.zeros((2, TAIL), np.float32)
-        self._curve = np.empty((MAX_STEPS + 1, 2 * lanes + 5))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * lanes + 5), np.float64)
         self._filter, self._floor = np.zeros((2, 2)), np.zeros((2, 2))
         self._mono = np.zeros(2)
         frames = MAX_STEPS * GRID_FRAMES
-        self._sound = np.zeros(2 * frames, np.float32)
-        self._snaps = np.zeros(frames, np.float32)
-        self._blows = np.zeros(2 * frames, np.float32)
+        self._sound = setting.scratch("sound", 2 * frames, np.float32)
+        self._snaps = setting.scratch("snaps", frames, np.float32)
+        self._blows = setting.scratch("blows", 2 * frames, np.float32)
         self._blow_phase = np.zeros(1)
 
     def start(self, event: Event, span: Span) -> float:

@@ -52,7 +52,7 @@ class StairVoice(Voice):
         self._setting = setting
         self._bottom_hz = setting.tuning.root_hz
         self._centre = 0.5 * self._n - 0.3  # by ear: 720 Hz, where a stair is warm and still clear
-        self._curve = np.empty((MAX_STEPS + 1, 2 * self._n + 1))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * self._n + 1), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = self._setting.stream("start")

@@ -122,20 +122,23 @@ class StarsVoice(Voice):
         self._surf_key = setting.key("surf")
         self._n = patch.partials
         rows = MAX_STEPS + 1
-        self._cycles = np.empty(0)
         self._lifted, self._light = np.empty((2, self._n))
-        self._left = self._right = np.empty(0, np.float32)
-        self._flock_cycles = np.empty((rows, _FLOCKS))
-        self._flock_level = np.empty((rows, _FLOCKS))
-        self._curve, self._curve_pace = np.empty((rows, 3)), np.full((rows, 3), 0.06 * GRID_FRAMES)
-        self._curve_pace /= setting.rate_hz
-        self._turned, self._weather = np.empty(4 * rows), np.empty(10 * rows)
-        tones = len(_SEA_DEGREES)
-        self._sea_cycles, self._sea_levels = np.empty((rows, tones)), np.empty((2, rows, tones), np.float32)
-        tines = _FINGERS * _TINES
-        self._claw_cycles, self._claw_levels = np.empty((rows, tines)), np.empty((2, rows, tines), np.float32)
-        self._surf, self._wash = np.empty((4, rows, 2)), np.empty(rows)
-        self._noise = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._cycles = setting.scratch("cycles", rows * self._n, np.float64)
+        self._left, self._right = setting.scratch("levels", (2, rows * self._n), np.float32)
+        self._flock_cycles = setting.scratch("flock_cycles", (rows, _FLOCKS), np.float64)
+        self._flock_level = setting.scratch("flock_level", (rows, _FLOCKS), np.float64)
+        self._curve = setting.scratch("curve", (rows, 3), np.float64)
+        self._curve_pace = np.full((rows, 3), 0.06 * GRID_FRAMES / setting.rate_hz)
+        self._turned = setting.scratch("turned", 4 * rows, np.float64)
+        self._weather = setting.scratch("weather", 10 * rows, np.float64)
+        tones, tines = len(_SEA_DEGREES), _FINGERS * _TINES
+        self._sea_cycles = setting.scratch("sea_cycles", (rows, tones), np.float64)
+        self._sea_levels = setting.scratch("sea_levels", (2, rows, tones), np.float32)
+        self._claw_cycles = setting.scratch("claw_cycles", (rows, tines), np.float64)
+        self._claw_levels = setting.scratch("claw_levels", (2, rows, tines), np.float32)
+        self._surf = setting.scratch("surf", (4, rows, 2), np.float64)
+        self._wash = setting.scratch("wash", rows, np.float64)
+        self._noise = setting.scratch("noise", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._scatter(setting.stream("sky"), setting.tuning)
 
     def _scatter(self, rng: np.random.Generator, tuning: Tuning) -> None:
@@ -179,9 +182,6 @@ class StarsVoice(Voice):
         self._age = 0
         if self._claw is not None:
             return self._seize(self._claw)
-        if not self._cycles.size:  # only the one voice that is the sea has room for all its stars
-            self._cycles = np.empty((MAX_STEPS + 1) * self._n)
-            self._left, self._right = np.empty((2, self._cycles.size), np.float32)
         rng = self._setting.stream("phases")
         self._phase = rng.random(self._n)
         self._begin = rng.random(self._n)

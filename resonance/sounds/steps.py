@@ -96,11 +96,11 @@ class StepsVoice(Voice):
         self._out = np.full(len(_BODY), np.float32(0.34))
         self._filter = np.zeros((2, len(_GRIT_HZ)))
         frames = MAX_STEPS * GRID_FRAMES
-        self._excitation = np.zeros(frames, np.float32)
-        self._stones = np.zeros(frames, np.float32)
-        self._dust = np.zeros(frames, np.float32)
-        self._heard = np.zeros(2 * frames, np.float32)
-        self._bands = np.zeros(len(_GRIT_HZ) * frames, np.float32)
+        self._excitation = setting.scratch("excitation", frames, np.float32)
+        self._stones = setting.scratch("stones", frames, np.float32)
+        self._dust = setting.scratch("dust", frames, np.float32)
+        self._heard = setting.scratch("heard", 2 * frames, np.float32)
+        self._bands = setting.scratch("bands", len(_GRIT_HZ) * frames, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))

@@ -69,9 +69,9 @@ class Weather:
         self._wing = np.array([1.0, 1.0]) * math.copysign(1.0, self._place[0])
         self._key = setting.key("unrest")
         self._unrest_phase = 100.0 * rng.random(1)
-        self._unrest = np.empty((MAX_STEPS + 1, 1))
-        self._path = np.empty((MAX_STEPS + 1, 3))
-        self._wings = np.empty((MAX_STEPS + 1, 2))
+        self._unrest = setting.scratch("unrest", (MAX_STEPS + 1, 1), np.float64)
+        self._path = setting.scratch("path", (MAX_STEPS + 1, 3), np.float64)
+        self._wings = setting.scratch("wings", (MAX_STEPS + 1, 2), np.float64)
 
     def advance(self, span: Span) -> tuple[F64, F64, F64]:
         """On the steps' borders: which wing, -1 or 1; the same, crossed over smoothly; and chaos, 0 to 1."""
@@ -168,8 +168,9 @@ class StormVoice(Voice):
             "shadow": (np.array(shadow_hz), 0.20 * np.array([1.0, 0.8, 0.6, 0.4])),
             "light": (np.array(light_hz), 0.22 * np.array([0.5, 0.6, 0.8, 1.0, 1.0, 0.9])),
         }
-        self._curve = np.empty((MAX_STEPS + 1, 2 * (len(_SHADOW) + len(_LIGHT)) + 1))
-        self._buffer = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
+        lanes = 2 * (len(_SHADOW) + len(_LIGHT)) + 1
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, lanes), np.float64)
+        self._buffer = setting.scratch("buffer", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._state = np.zeros((2, len(_FLASH)))
         self._rotation = np.zeros((1, 2, len(_FLASH)))
 

@@ -178,7 +178,7 @@ class SymphonyVoice(Voice):
         angle = np.pi / 4.0 * (1.0 + np.concatenate((side - 0.12, side + 0.12, side[:_OVERTONES])))
         weight = np.repeat((1.0, 0.5, 0.22), (n, n, _OVERTONES))
         self._chorus_left, self._chorus_right = weight * np.cos(angle), weight * np.sin(angle)
-        self._curve = np.empty((MAX_STEPS + 1, 2 * n))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * n), np.float64)
         self._struck = Struck(_CRYSTAL_RATIO[_CRYSTAL_PAIRS], MAX_STEPS)
 
     def start(self, event: Event, span: Span) -> float:

@@ -202,7 +202,7 @@ class TreeVoice(Voice):
 
     def __init__(self, patch: Tree, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
-        self._curve = np.empty((MAX_STEPS + 1, 2 * _PLAYERS + 1))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * _PLAYERS + 1), np.float64)
         self._struck = Struck(_BELL_RATIO[_BELL_PAIRS], MAX_STEPS)
 
     def start(self, event: Event, span: Span) -> float:

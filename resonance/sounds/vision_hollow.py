@@ -101,7 +101,7 @@ class VisionHollowVoice(Voice):
     def __init__(self, patch: VisionHollow, setting: Setting) -> None:
         self._rate_hz = setting.rate_hz
         self._phase = np.zeros(len(_ODD))
-        self._curve = np.empty((MAX_STEPS + 1, len(_ODD) + 1))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, len(_ODD) + 1), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))

@@ -68,7 +68,7 @@ class VisionNowVoice(Voice):
         self._phase = np.zeros(len(_RATIO))
         angle = np.pi / 4.0 * (1.0 + _PAN)
         self._left, self._right = np.cos(angle), np.sin(angle)
-        self._curve = np.empty((MAX_STEPS + 1, len(_RATIO)))
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, len(_RATIO)), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         rng = np.random.Generator(np.random.PCG64(event.key))

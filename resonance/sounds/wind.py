@@ -96,8 +96,8 @@ class WindVoice(Voice):
         self._key = setting.key("howl")
         self._setting = setting
         self._rate_hz = setting.rate_hz
-        self._noise = np.zeros(len(_HOWL_HZ) * MAX_STEPS * GRID_FRAMES, np.float32)
-        self._curve = np.empty((MAX_STEPS + 1, 4 * len(_HOWL_HZ) + 1))
+        self._noise = setting.scratch("noise", len(_HOWL_HZ) * MAX_STEPS * GRID_FRAMES, np.float32)
+        self._curve = setting.scratch("curve", (MAX_STEPS + 1, 4 * len(_HOWL_HZ) + 1), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
         self._blade = event if event.kind == "blade" else None

@@ -70,12 +70,25 @@ def test_a_seed_is_a_performance(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_how_time_is_cut_is_not_heard(name: str) -> None:
-    engine = Engine(score_of(text(name)), seed=1, only=(name,), stems=True)
+def test_neither_how_time_is_cut_nor_what_was_left_in_scratch_is_heard(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratches: list[np.ndarray] = []
+    scratch = Setting.scratch
+
+    def noted(*arguments: object) -> np.ndarray:
+        scratches.append(scratch(*arguments))
+        return scratches[-1]
+
     whole = stem(name)
+    monkeypatch.setattr(Setting, "scratch", noted)
+    engine = Engine(score_of(text(name)), seed=1, only=(name,), stems=True)
     cuts = np.random.default_rng(1)
     while engine.frame < len(whole):
-        block = engine.advance(int(cuts.integers(1, MAX_STEPS)))
+        for left in scratches:
+            left.fill(np.nan)
+        steps = cuts.integers(1, (16, MAX_STEPS)[int(cuts.integers(2))])
+        block = engine.advance(int(steps))
         part = whole[block.start : block.start + block.mix.shape[1]]
         heard = block.stems[name].T[: len(part)]
         assert np.array_equal(heard, part), f"differs in the block at {block.start / 48_000:.3f} s"
