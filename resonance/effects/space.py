@@ -44,12 +44,16 @@ class Space:
         self._recorded = [convolution_state(_levelled(response)) for response in setting.recordings]
         self._lows = np.zeros(2)
         self._rings = False
+        self._rested = 0
 
     def render(self, span: Span, x: F32 | None, out: F32) -> None:
         """Adds the reverberation of what is sent, `x` (2, frames) or nothing, to `out`."""
         if x is None and not self._rings:
             self.rest(span.steps)
             return
+        if self._rested:
+            rest(self._state, self._rested)
+            self._rested = 0
         sent = aligned(*out.shape)
         if x is not None:
             ramped(x, levels(span["gain_db"]), sent)
@@ -67,8 +71,8 @@ class Space:
             out += rung
 
     def rest(self, steps: int) -> None:
-        """Lets time go by where nothing rings and nothing is sent."""
-        rest(self._state, steps)
+        """Lets time go by where nothing rings and nothing is sent; the walls catch up when there is."""
+        self._rested += steps
 
 
 def _levelled(response: F32) -> F32:

@@ -8,6 +8,7 @@ a kill all but what was on its way is there, and a torn last line is let go.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import queue
@@ -29,7 +30,8 @@ from resonance.score.reader import read as read_score
 
 VERSION = 1
 MOST_S = 31.0 * 86_400.0
-MOST_COMMANDS = 2_000_000
+MOST_COMMANDS = 20_000_000
+"""More than half an hour that is kept can hold; a recording ends there."""
 MOST_LETTERS = 2_000_000
 """In a line of a take: a score's text, each letter of it written as six."""
 RATES_HZ = (8_000.0, 384_000.0)
@@ -200,7 +202,8 @@ def _since(performance: Performance, first: int, end: int) -> Take:
 class Recorder:
     """Writes a performance down from now on, line by line, in a thread of its own.
 
-    A disk that fills ends the take, not the performance: `fault` then says so, and what was written stays.
+    A disk that fills ends the take, not the performance, and so do more commands than are ever read back:
+    `fault` then says so, and what was written stays.
     Raises FileExistsError, and OSError where the file cannot be made.
     """
 
@@ -242,9 +245,13 @@ class Recorder:
         self.close()
 
     def _write(self) -> None:
+        commands = 0
         try:
             with self._file:
                 while (line := self._lines.get()) is not None:
+                    commands += isinstance(line, tuple)
+                    if commands > MOST_COMMANDS:
+                        raise OSError(errno.EFBIG, f"has {MOST_COMMANDS} commands")
                     said = {"at": line[0], **to_json(line[1])} if isinstance(line, tuple) else line
                     self._file.write(_JSON.encode(said) + "\n")
                     if self._lines.empty():

@@ -17,6 +17,7 @@ from test_engine import PIECE
 
 import resonance.engine.history as histories
 import resonance.engine.performance as performing
+from resonance.engine import takes
 from resonance.engine.commands import LetGo, NoteOn, Set
 from resonance.engine.history import History, Opening
 from resonance.engine.performance import Performance
@@ -196,6 +197,21 @@ def test_a_disk_that_fills_ends_the_take_and_not_the_piece(tmp_path: Path) -> No
     recorder.close()
     assert recorder.fault is not None
     assert "No space" in recorder.fault
+
+
+def test_a_take_ends_before_it_is_too_long_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takes, "MOST_COMMANDS", 5)
+    performance = Performance(score_of(QUIET), seed=3)
+    recorder = Recorder(tmp_path / "long.take", performance)
+    for k in range(10):
+        performance.do(Set("tension", k / 100))
+        performance.render(100)
+    recorder.close()
+    assert recorder.fault is not None
+    assert "5 commands: the take ends here, the piece goes on" in recorder.fault
+    assert len(read(tmp_path / "long.take").commands) == 5
 
 
 def _spoiled(lines: list[dict], spoil: str) -> str:
