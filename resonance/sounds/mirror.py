@@ -29,6 +29,7 @@ from resonance.units import db, hz, part, seconds
 _GRAIN_S = 1.0
 _HOP_S = 0.5  # half a grain: Hann windows add up to one
 _MOST_GRAINS = 40
+_END = 32  # frames from either end of what is reflected that no grain begins in
 _MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
 _READY_S = 1.0
 _LOUD, _MOST_LIFT = 0.06, 3.0  # what was quieter comes back up to 10 dB louder: a mirror has no distance
@@ -86,7 +87,8 @@ class MirrorVoice(Voice):
 
     def __init__(self, patch: Mirror, setting: Setting) -> None:
         self._past = setting.past
-        self._source = np.zeros((2, 2 * GRID_FRAMES), np.float32)
+        self._heard = np.zeros((2, 0), np.float32)
+        self._source = setting.scratch("source", 4 * (MAX_STEPS * GRID_FRAMES + 2 * _END), np.float32)
         self._rate_hz = setting.rate_hz
         self._begin = np.zeros(_MOST_GRAINS, np.int64)
         self._length = np.zeros(_MOST_GRAINS, np.int64)
@@ -115,29 +117,34 @@ class MirrorVoice(Voice):
         # The latest scene first, then ever further back, and round again.
         heard = ready[-1 - int(event.detail.get("which", 0)) % len(ready)]
         frames = heard.shape[1]
-        # What lies half way between two samples is never read: a reflection goes back one by one.
-        self._source = np.zeros((2, 2 * frames), np.float32)
-        self._source[:, ::2] = heard
+        self._heard = heard
         lasts_s = min(event.duration_s or 4.0, frames / self._rate_hz - 0.1)
         n = int((lasts_s - _GRAIN_S) / _HOP_S) + 1
         hop = round(_HOP_S * self._rate_hz)
         self._begin[:n] = hop * np.arange(n)
         self._length[:n] = 2 * hop
-        self._position[:n] = frames - 32 - self._begin[:n]
+        self._position[:n] = frames - _END - self._begin[:n]
         loud = math.sqrt(float(np.mean(np.square(heard, dtype=np.float64))))
         self._level[:] = min(max(_LOUD / max(loud, 1e-9), 1.0), _MOST_LIFT)
         return lasts_s
 
     def render(self, span: Span, out: F32) -> None:
+        # All grains go back through the same place, one by one: what lies half way between is never read.
+        now = self._heard.shape[1] - _END - self._age
+        first = max(now - span.frames - _END, 0)
+        heard = self._heard[:, first : now + _END]
+        source = self._source[: 4 * heard.shape[1]].reshape(2, -1)
+        source.fill(0.0)
+        source[:, ::2] = heard
         grains(
             self._begin,
             self._length,
-            self._position,
+            self._position - first,
             self._backwards,
             self._attack,
             self._level,
             self._level,
-            self._source,
+            source,
             self._age,
             out,
         )
