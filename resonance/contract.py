@@ -25,6 +25,8 @@ from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.tuning import Tuning
 from resonance.units import db, metres
 
+_READY_S = 2.5
+
 Number = TypeVar("Number", bound=np.generic)
 
 MAX_STEPS = 768
@@ -88,12 +90,17 @@ class Beat:
     breath: float
 
 
+def ready_frames(rate_hz: float) -> int:
+    """How long ago the past must have been complete to be read: longer than two spans of any length last."""
+    return max(round(_READY_S * rate_hz), 2 * MAX_STEPS * GRID_FRAMES)
+
+
 class Past(Protocol):
     """What has been heard so far, for sounds that reflect it.
 
     `kept` has a few seconds of every scene so far by its name, oldest first, and when each was complete:
-    (frame, audio), float32 (2, frames). Only what was complete a second before is to be read, so that a
-    span's length is not heard.
+    (frame, audio), float32 (2, frames). Only what was complete `ready_frames` before is to be read, so that
+    a span's length is not heard.
     """
 
     @property

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resonance.contract import ready_frames
 from resonance.dsp import GRID_FRAMES
 from resonance.engine.parts import Scratch
 from resonance.sounds import own_files, own_sound
@@ -404,8 +405,8 @@ class Ensemble:
             return False
         if not self._waiting or not any(part.may_sound(self._steps) for part in self._reflecting):
             return True
-        # Who reflects the past may ask for what was there a second before: by then it has been mixed.
-        asked = self._engine.frame + self._steps * GRID_FRAMES - self._engine.rate
+        # Who reflects the past may ask for what was there a while before: by then it has been mixed.
+        asked = self._engine.frame + self._steps * GRID_FRAMES - ready_frames(self._engine.rate)
         return self._waiting[0].due.span.start >= asked
 
     def _sound(self) -> None:

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
+from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice, ready_frames
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
 from resonance.dsp.filters import HIGH, LOW, svf
 from resonance.dsp.grains import grains
@@ -31,7 +31,6 @@ _HOP_S = 0.5  # half a grain: Hann windows add up to one
 _MOST_GRAINS = 40
 _END = 32  # frames from either end of what is reflected that no grain begins in
 _MONO_BELOW_HZ = 190.0  # the side is 8 dB down at 120 Hz, and 12 dB an octave more below
-_READY_S = 1.0
 _LOUD, _MOST_LIFT = 0.06, 3.0  # what was quieter comes back up to 10 dB louder: a mirror has no distance
 _UNTURNED_HZ = 140.0  # by ear: what lies under it would come back as a whistle
 # Squares of the allpasses' coefficients; their two chains are a quarter turn apart from 20 Hz up.
@@ -110,7 +109,7 @@ class MirrorVoice(Voice):
         self._length.fill(0)
         kept = self._past.kept if self._past is not None else {}
         # What came after the mirror appeared is not reflected: it would reflect itself.
-        before = int(event.detail.get("before", event.frame)) - _READY_S * self._rate_hz
+        before = int(event.detail.get("before", event.frame)) - ready_frames(self._rate_hz)
         ready = [audio for frame, audio in kept.values() if frame <= before]
         if not ready:
             return 0.0

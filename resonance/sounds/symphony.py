@@ -74,13 +74,13 @@ class SymphonyRule(Sustain):
     def events(self, span: Span) -> Iterable[Event]:
         yield from super().events(span)
         yield from self._entries(span)
-        for beat in span.beats:
-            yield from self._round(beat, span)
-        for tone in span.heard["tree"]:
-            step = span.step_of(tone.frame)
-            if tone.rule == "theme" and tone.detail.get("place") == 6 and span.presence[step] > 0.0:
-                self._home = True
-                yield from self._octave(tone, span)
+        # In the order of time: from the tree's octave on no round begins.
+        moments: list[Beat | Event] = [*span.beats, *span.heard["tree"]]
+        for moment in sorted(moments, key=lambda moment: moment.frame):
+            if isinstance(moment, Beat):
+                yield from self._round(moment, span)
+            else:
+                yield from self._answer(moment, span)
 
     def _entries(self, span: Span) -> Iterator[Event]:
         """One event for each voice of the chorus, when it ignites."""
@@ -144,8 +144,12 @@ class SymphonyRule(Sustain):
         rounds_beats = lasts(melody, parts) + _REST_BEATS
         self._free_frame = beat.frame + round(rounds_beats * beat_s * span.rate_hz)
 
-    def _octave(self, tone: Event, span: Span) -> Iterator[Event]:
-        """The answer to the tree: the octave, in two registers at once."""
+    def _answer(self, tone: Event, span: Span) -> Iterator[Event]:
+        """The answer to the tree, once it has come to its octave: the same in two registers at once."""
+        step = span.step_of(tone.frame)
+        if tone.rule != "theme" or tone.detail.get("place") != 6 or span.presence[step] == 0.0:
+            return
+        self._home = True
         for octave, side in ((4, -0.4), (5, 0.4)):
             yield Event(
                 tone.frame,

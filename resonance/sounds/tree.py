@@ -75,11 +75,12 @@ class TreeRule(Rule):
         self._again_frame = 0
 
     def events(self, span: Span) -> Iterable[Event]:
-        for beat in span.beats:
-            yield from self._trunk(beat, span)
         rate_hz = span["branch_hz"] * span.energy * span.presence
-        for frame in self._branches.due(span.start, rate_hz, span.step_s):
-            yield from self._branch(frame, span)
+        branches = self._branches.due(span.start, rate_hz, span.step_s)
+        moments = [*((beat.frame, beat) for beat in span.beats), *((frame, None) for frame in branches)]
+        # In the order of time: what branches out after the octave is at home.
+        for frame, beat in sorted(moments, key=lambda moment: moment[0]):
+            yield from self._branch(frame, span) if beat is None else self._trunk(beat, span)
 
     def _trunk(self, beat: Beat, span: Span) -> Iterator[Event]:
         """A statement of the theme, where one is due."""

@@ -1,5 +1,7 @@
 """The dream as its preset plays it: rows 1 to 4, 9, 14, 31 and 32 of the map, at two seeds."""
 
+import itertools
+
 import numpy as np
 import pytest
 from listening import alone, listen, score_of
@@ -19,7 +21,12 @@ from resonance.analysis.measures import (
     spectrum,
     t60_s,
 )
+from resonance.contract import MAX_STEPS
+from resonance.dsp import GRID_FRAMES
+from resonance.engine import Engine
+from resonance.engine.nights import next_seed, varied
 from resonance.generate import theme
+from resonance.score import load
 from resonance.sounds.crystals import RAW, TUNED
 from resonance.tuning import Tuning
 
@@ -237,3 +244,23 @@ def test_32_the_mountain_is_far_and_the_ember_outlasts_all(seed: int) -> None:
 def _last_heard_s(stem: np.ndarray) -> float:
     over = np.flatnonzero(envelope_db(stem, RATE_HZ) > -80.0)
     return float(over[-1]) if len(over) else -1.0
+
+
+@pytest.mark.parametrize("night", [1, 2, 5])
+def test_what_happens_does_not_hang_on_how_time_is_cut(night: int) -> None:
+    """Of twelve nights the second and the fifth are those in which beats and chance came close together."""
+    score = load("dream")
+    seed = score.seed
+    for _ in range(1, night):
+        seed = next_seed(seed)
+    written = varied(score, seed) if night > 1 else score
+
+    def happens(steps: int) -> list[tuple[object, ...]]:
+        engine, events = Engine(written, RATE_HZ, seed), []
+        while engine.frame < engine.frames:
+            due = engine.due(min(steps, -(-engine.frames // GRID_FRAMES) - engine.step))
+            events += itertools.chain.from_iterable(due.begun.values())
+            engine.passed(due)
+        return sorted((e.name, e.frame, e.pitch_hz, e.level_db, e.duration_s, str(e.detail)) for e in events)
+
+    assert happens(40) == happens(MAX_STEPS)
