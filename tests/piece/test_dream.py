@@ -246,7 +246,7 @@ def _last_heard_s(stem: np.ndarray) -> float:
     return float(over[-1]) if len(over) else -1.0
 
 
-@pytest.mark.parametrize("night", [1, 2, 5])
+@pytest.mark.parametrize("night", [2, 5])
 def test_what_happens_does_not_hang_on_how_time_is_cut(night: int) -> None:
     """Of twelve nights the second and the fifth are those in which beats and chance came close together."""
     score = load("dream")
@@ -263,4 +263,4 @@ def test_what_happens_does_not_hang_on_how_time_is_cut(night: int) -> None:
             engine.passed(due)
         return sorted((e.name, e.frame, e.pitch_hz, e.level_db, e.duration_s, str(e.detail)) for e in events)
 
-    assert happens(40) == happens(MAX_STEPS)
+    assert happens(8) == happens(MAX_STEPS)
