@@ -25,12 +25,10 @@ from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.tuning import Tuning
 from resonance.units import db, metres
 
-_READY_S = 2.5
-
 Number = TypeVar("Number", bound=np.generic)
 
-MAX_STEPS = 768
-"""No span is longer than this many steps (49,152 frames): voices size their scratch by it."""
+MAX_STEPS = 640
+"""No span is longer than this many steps (40,960 frames): voices size their scratch by it."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,8 @@ class Beat:
 
 
 def ready_frames(rate_hz: float) -> int:
-    """How long ago the past must have been complete to be read: longer than two spans of any length last."""
-    return max(round(_READY_S * rate_hz), 2 * MAX_STEPS * GRID_FRAMES)
+    """How long ago the past must have been complete to be read: a second, and no less than a span lasts."""
+    return max(round(rate_hz), MAX_STEPS * GRID_FRAMES)
 
 
 class Past(Protocol):

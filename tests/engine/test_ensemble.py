@@ -142,7 +142,7 @@ def test_voices_go_on_in_another_process_as_if_nothing_had_happened() -> None:
         Engine(resonance.load("dream"), 44_100, duration_s=30.0, without=["mirror"]) for _ in range(3)
     )
     handed = set()
-    for number, expected in enumerate(alone.blocks()):
+    for number, expected in enumerate(alone.blocks(256)):
         here, there = pair if number // 4 % 2 == 0 else reversed(pair)
         if number % 4 == 0:
             for old, new in zip(there.playing, here.playing, strict=True):
