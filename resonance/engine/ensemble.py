@@ -47,10 +47,10 @@ ALONE = 4
 """Spans that the leader plays by itself: what costs what is known then, and the kernels are there."""
 LEAST = 16
 """For fewer spans than this nobody else is asked: they would come too late."""
-AHEAD = 3
+AHEAD = 2
 """How many spans the players may be ahead of the leader's own parts; more leaves the caches."""
-BEHIND = 3
-"""How many spans the desk may be behind them."""
+BEHIND = 1
+"""How many spans the desk may be behind them: what was just sounded is still in the caches."""
 _SETTLES = 2  # spans after a change before another: long enough to know what it did
 _UNEVEN = 0.08  # of the mean load: less than this is not worth a change
 _FORGETS = 0.3  # how fast what a part had cost before is forgotten
