@@ -16,6 +16,8 @@ CHANNELS = 16
 MOST_CABLES = 32
 """Each has channels of its own: those of the first are 0 to 15. The last one is OSC's."""
 WHEN = ("now", "beat", "breath")
+TOUCHED, WHOLE = ("bend_cents", "pressure", "timbre"), "whole_"
+"""What a finger does to a note; what is done to a whole channel has the same names with this before them."""
 
 
 class CommandError(ValueError):
@@ -45,17 +47,24 @@ class NoteOn(Command):
 
 @dataclass(frozen=True, slots=True)
 class NoteOff(Command):
-    """A note is let go of: the one of this number, sound and channel that was played last."""
+    """A note is let go of: the one of this number, sound and channel that was played last.
+
+    Where a pedal has `kept` it, it sounds on, but feels the finger of its channel no more.
+    """
 
     note: int
     velocity: float = 0.5
     sound: str | None = None
     channel: int = 0
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Express(Command):
-    """A held note is bent, pressed or coloured, or with `note` None all notes of the channel."""
+    """A held note is bent, pressed or coloured, or with `note` None all held notes of the channel.
+
+    What is done to the `whole` channel, as by a wheel, comes on top, and moves what only rings on as well.
+    """
 
     note: int | None = None
     channel: int = 0
@@ -63,6 +72,13 @@ class Express(Command):
     bend_cents: float | None = None
     pressure: float | None = None
     timbre: float | None = None
+    whole: bool = False
+
+    @property
+    def moves(self) -> dict[str, float]:
+        """What it moves, by the names that a note's hand has for them, and where to."""
+        asked = {WHOLE * self.whole + name: getattr(self, name) for name in TOUCHED}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Touch
 from resonance.dsp import F64
 from resonance.dsp.curves import glides
+from resonance.engine.commands import TOUCHED, WHOLE
 
-AT_REST = {"bend_cents": 0.0, "tuned_cents": 0.0, "pressure": 0.0, "timbre": 0.5}
-"""`tuned_cents` is how far its key was tuned away since it was struck; a voice feels it as a bend."""
+_FINGER = dict(zip(TOUCHED, (0.0, 0.0, 0.5), strict=True))
+_WHOLE = {WHOLE + name: value for name, value in _FINGER.items()}
+AT_REST = _FINGER | _WHOLE | {"tuned_cents": 0.0}
+"""What is done by the note's own finger, and to the whole of its channel: a voice feels both as one.
+
+`tuned_cents` is how far its key was tuned away since it was struck; a voice feels it as a bend.
+"""
+MOST_BEND_CENTS = 9600.0
 
 GLIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 _NAMES = tuple(AT_REST)
+
+
+def whole(values: Mapping[str, float]) -> dict[str, float]:
+    """Of what is moved that which is done to the whole channel."""
+    return {name: value for name, value in values.items() if name in _WHOLE}
 
 
 class Hand:
@@ -50,5 +64,8 @@ class Hand:
 
 
 def _felt(over: F64) -> Touch:
-    bend_cents, tuned_cents, pressure, timbre = over
-    return Touch(bend_cents + tuned_cents, pressure, timbre)
+    """Finger and whole channel as one. Source: RP-053, 2.4 to 2.6: combined for each note separately."""
+    bend_cents, pressure, timbre, whole_bend_cents, whole_pressure, whole_timbre, tuned_cents = over
+    bend_cents = np.clip(bend_cents + whole_bend_cents, -MOST_BEND_CENTS, MOST_BEND_CENTS)
+    timbre = np.clip(timbre + (whole_timbre - _FINGER["timbre"]), 0.0, 1.0)
+    return Touch(bend_cents + tuned_cents, np.maximum(pressure, whole_pressure), timbre)

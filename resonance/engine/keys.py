@@ -100,6 +100,12 @@ class Keys:
         for part in self._parts.values():
             part.release(step, played, velocity)
 
+    def keep(self, note: int, sound: str | None, channel: int) -> None:
+        """A finger leaves the notes of a key, which a pedal keeps sounding."""
+        played = {number for on, number in self._held.get((channel, note), ()) if sound in (None, on)}
+        for part in self._parts.values():
+            part.keep(played)
+
     def cut(self, step: int, channel: int | None = None) -> None:
         """Ends what still sounds, of all or of a channel, within five milliseconds."""
         for part in self._parts.values():
@@ -110,7 +116,8 @@ class Keys:
     ) -> None:
         """Bends, presses or colours a held note, or with `note` None all of a channel.
 
-        `values` are `bend_cents`, `pressure` and `timbre`, as far as they change.
+        `values` are `bend_cents`, `pressure` and `timbre`, as far as they change; those that begin with
+        `whole_` are for all that the channel sounds.
         """
         for name, part in self._parts.items():
             if sound in (None, name):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import heapq
 import io
+import itertools
 import math
 import pickle
 import traceback
@@ -27,7 +28,7 @@ from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
 from resonance.engine.clock import Clock, Fields, constant
-from resonance.engine.hand import Hand
+from resonance.engine.hand import Hand, whole
 from resonance.engine.turn import Turn, lasts
 from resonance.sounds import Sound
 from resonance.units import cents_from_ratio, level_from_db, parameters
@@ -266,17 +267,30 @@ class Part:
             if slot.event.detail.get("held") in played:
                 self._let_go(slot, step, velocity)
 
+    def keep(self, played: Collection[int]) -> None:
+        """A finger leaves a player's notes, which a pedal keeps sounding."""
+        for event in itertools.chain((due[2] for due in self._pending), (slot.event for slot in self._busy)):
+            if event.detail.get("held") in played:
+                event.detail["kept"] = True
+
     def _let_go(self, slot: Slot, step: int, velocity: float) -> None:
         slot.end = min(slot.end, step + self._steps(slot.voice.release(velocity)))
         del slot.event.detail["held"]
 
     def express(self, step: int, note: int | None, channel: int, values: Mapping[str, float]) -> None:
-        """Moves the hand on a player's held notes: on one, or on all of a channel."""
+        """Moves the hand on a player's held notes: on one, or on all of a channel.
+
+        What is done to the whole channel moves all of it that sounds.
+        """
+        of_all = whole(values)
         for slot in self._busy:
             detail = slot.event.detail
-            if "held" in detail and detail["channel"] == channel and note in (None, detail["note"]):
+            if "note" not in detail or detail["channel"] != channel:
+                continue
+            under_finger = "held" in detail and "kept" not in detail and note in (None, detail["note"])
+            if moved := values if under_finger else of_all:
                 slot.hand = slot.hand or Hand()
-                slot.hand.move(step, **values)
+                slot.hand.move(step, **moved)
 
     def retune(self, step: int, note: int, pitch_hz: float) -> None:
         """Bends a player's held notes of one key to another pitch."""

@@ -31,6 +31,8 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.mixing import ramped
 from resonance.effects.master import Ceiling
 from resonance.engine.commands import (
+    TOUCHED,
+    WHOLE,
     AllOff,
     Command,
     CommandError,
@@ -419,7 +421,7 @@ class Performance:
                 case Set(name, value):
                     engine.holds(name, value)
                 case Express(_, channel):
-                    self._channels[channel] = _moved(command)
+                    self._channels.setdefault(channel, {}).update(command.moves)
                 case Tune(note, pitch_hz):
                     self._tuned_hz[note] = pitch_hz
                     engine.keys.tune(note, pitch_hz)
@@ -493,8 +495,9 @@ class Performance:
         """What a next engine has to know: controls in hand, a launch that waits, when to rest."""
         carried: list[Command] = [Set(name, value) for name, value in self._legs[-1].engine.rides.items()]
         for channel, touch in self._channels.items():
-            bend_cents, pressure, timbre = (touch.get(key) for key in ("bend_cents", "pressure", "timbre"))
-            carried.append(Express(None, channel, None, bend_cents, pressure, timbre))
+            for at in ("", WHOLE):
+                bend_cents, pressure, timbre = (touch.get(at + name) for name in TOUCHED)
+                carried += [Express(None, channel, None, bend_cents, pressure, timbre, bool(at))]
         carried += [Tune(note, pitch_hz) for note, pitch_hz in self._tuned_hz.items()]
         if self._launch is not None:
             carried.append(self._launch)
@@ -601,13 +604,16 @@ class Performance:
                     self._put(heard + GRID_FRAMES, _nothing)
             case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
                 up = velocity if isinstance(command, NoteOff) else 0.5
-                self._release(after, note, sound, channel, up)
+                if isinstance(command, NoteOff) and command.kept:
+                    self._touch(after, partial(_keep, note, sound, channel))
+                else:
+                    self._release(after, note, sound, channel, up)
             case AllOff(channel, cut):
                 self._release(after, None, None, channel)
                 if cut:
                     self._touch(after, lambda engine: engine.keys.cut(engine.step, channel))
             case Express(note, channel, sound):
-                moved = _moved(command)
+                moved = command.moves
                 if note is None:
                     self._channels.setdefault(channel, {}).update(moved)
                 self._express(after, note, channel, sound, moved)
@@ -785,7 +791,5 @@ def _let_go(played: Collection[int], velocity: float, engine: Engine) -> None:
     engine.keys.release(engine.step, played, velocity)
 
 
-def _moved(command: Express) -> dict[str, float]:
-    """What an expression moves, and where to."""
-    asked = {"bend_cents": command.bend_cents, "pressure": command.pressure, "timbre": command.timbre}
-    return {name: value for name, value in asked.items() if value is not None}
+def _keep(note: int, sound: str | None, channel: int, engine: Engine) -> None:
+    engine.keys.keep(note, sound, channel)

@@ -5,7 +5,7 @@ a note struck again lets go of itself first, and `silence` lets go of all. Zones
 player's instrument announces them.
 
 Source: MIDI 1.0 Detailed Specification 4.2.1; RP-015, "Response to Reset All Controllers"; MIDI Polyphonic
-Expression 1.1 (M1-100-UM), ch. 2 and 3.
+Expression 1.0 (RP-053), ch. 2 and 3, whose sections are named below.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from resonance.engine.commands import CHANNELS, AllOff, Command, Express, NoteOff, NoteOn
+from resonance.engine.hand import MOST_BEND_CENTS
 from resonance.inputs import midi
 
 DRUMS = 9
@@ -24,7 +25,6 @@ LOWER, UPPER = 0, 15
 
 BEND_CENTS = 200.0
 MEMBER_BEND_CENTS = 4800.0
-MOST_BEND_CENTS = 9600.0
 SOFT = 0.6
 """What the soft pedal leaves of a velocity."""
 
@@ -35,6 +35,8 @@ _PER_NOTE = 0, 0
 _FINE, _COARSE = (0, 1), (0, 2)
 _ZONES = 0, 6
 _NULL = 127, 127
+_OF_MEMBERS = (6, 38, midi.TIMBRE, 98, 99, 100, 101)
+"""The controls that count on a member channel: timbre, and those that choose and set its bend's range."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,8 @@ class _Channel:
 
     @property
     def bend_cents(self) -> float:
-        return self.bend * self.range_cents + self.fine_cents + self.coarse_cents
+        bent = self.bend * self.range_cents + self.fine_cents + self.coarse_cents
+        return min(MOST_BEND_CENTS, max(-MOST_BEND_CENTS, bent))
 
 
 class Keyboard:
@@ -100,7 +103,7 @@ class Keyboard:
             # A note-on of velocity 0 is a note-off that does not say how fast.
             return self._let_up(number, message[1], message[2] / 127 if status == midi.NOTE_OFF else RELEASE)
         if status == midi.POLY_PRESSURE:
-            if message[1] not in channel.keys:
+            if message[1] not in channel.keys or self.is_member(number):
                 return []
             return [Express(message[1], self._first + number, self._sound(number), pressure=message[2] / 127)]
         if status == midi.PRESSURE:
@@ -113,6 +116,10 @@ class Keyboard:
             return self._control(number, message[1], message[2])
         return []
 
+    def is_member(self, number: int) -> bool:
+        """Whether a channel is one finger's, in a zone: what is for a whole zone is ignored there. 2.3.1."""
+        return self._masters[number] not in (None, number)
+
     def silence(self) -> list[Command]:
         """Lets go of every note, and puts every channel at rest: the cable was pulled, or reset."""
         let_go = [command for number in range(CHANNELS) for command in self._release_all(number)]
@@ -123,16 +130,19 @@ class Keyboard:
 
     # Keys and pedals
 
-    def _sound(self, number: int) -> str | None:
-        """What a channel plays: a zone's members what their master plays."""
+    def _leader(self, number: int) -> int:
+        """The channel whose sound and pedals count: a zone's master, else the channel itself."""
         master = self._masters[number]
-        return self.sounds.get(number if master is None else master)
+        return number if master is None else master
+
+    def _sound(self, number: int) -> str | None:
+        return self.sounds.get(self._leader(number))
 
     def _strike(self, number: int, note: int, velocity: float) -> list[Command]:
         channel = self._channels[number]
         commands = self._release(number, [note]) if note in channel.keys else []
         channel.keys[note] = _Key()
-        soft = any(self._channels[each].soft for each in self._and_master(number))
+        soft = self._channels[self._leader(number)].soft
         velocity = max(velocity * (SOFT if soft else 1.0), 1 / 127)
         return [*commands, NoteOn(note, velocity, self._sound(number), self._first + number)]
 
@@ -141,16 +151,15 @@ class Keyboard:
         if key is None:
             return []
         key.down, key.release = False, velocity
-        return [] if self._stays(number, key) else self._release(number, [note])
+        if not self._stays(number, key):
+            return self._release(number, [note])
+        # A finger that has left moves the note no more, only the master does. 3.3.3.
+        kept = NoteOff(note, velocity, self._sound(number), self._first + number, kept=True)
+        return [kept] if self.is_member(number) else []
 
     def _stays(self, number: int, key: _Key) -> bool:
         """Whether a key sounds on although no finger holds it."""
-        sustained = any(self._channels[each].sustain for each in self._and_master(number))
-        return key.down or key.caught or sustained
-
-    def _and_master(self, number: int) -> Iterable[int]:
-        master = self._masters[number]
-        return (number,) if master is None or master == number else (number, master)
+        return key.down or key.caught or self._channels[self._leader(number)].sustain
 
     def _zone(self, number: int) -> list[int]:
         """The channels that a message on this one is for: a master's whole zone, else itself."""
@@ -180,6 +189,8 @@ class Keyboard:
 
     def _control(self, number: int, control: int, value: int) -> list[Command]:
         channel = self._channels[number]
+        if self.is_member(number) and control not in _OF_MEMBERS:
+            return []
         if control == midi.SUSTAIN:
             channel.sustain = value >= 64
             return self._settle(self._zone(number))
@@ -244,21 +255,23 @@ class Keyboard:
                 self._channels[each].range_cents = min(range_cents, MOST_BEND_CENTS)
                 commands += self._expressed(each, "bend_cents")
             return commands
+        if channel.parameter == _ZONES and not fine and number in self.members and value < CHANNELS:
+            return self._configure(number, value)
+        if self.is_member(number):
+            return []
         if channel.parameter == _FINE and not fine:
             channel.fine_cents = (value - 64) / 64 * 100.0
             return self._expressed(number, "bend_cents")
         if channel.parameter == _COARSE and not fine:
             channel.coarse_cents = (value - 64) * 100.0
             return self._expressed(number, "bend_cents")
-        if channel.parameter == _ZONES and not fine and number in self.members and value < CHANNELS:
-            return self._configure(number, value)
         return []
 
     def _alike(self, number: int) -> list[int]:
         """The channels that share a bend range with this one: the members of a zone with one another."""
-        master = self._masters[number]
-        if master is None or master == number:
+        if not self.is_member(number):
             return [number]
+        master = self._leader(number)
         return [each for each in self._zone(master) if each != master]
 
     def _configure(self, master: int, members: int) -> list[Command]:
@@ -277,34 +290,27 @@ class Keyboard:
         self._masters = masters
         for each in changed:
             self._channels[each] = _Channel()
-            commands.append(Express(None, self._first + each, bend_cents=0.0, pressure=0.0, timbre=0.5))
-        for each in self._zone(master) if members else changed:
-            member = masters[each] not in (None, each)
-            self._channels[each].range_cents = MEMBER_BEND_CENTS if member else BEND_CENTS
-        return commands + (self._expressed(master, "bend_cents") if members else [])
+        moved = sorted({*changed, *(self._zone(master) if members else ())})
+        for each in moved:
+            self._channels[each].range_cents = MEMBER_BEND_CENTS if self.is_member(each) else BEND_CENTS
+            commands += self._felt(each)
+        return commands
 
     # What is heard of a channel
 
     def _expressed(self, number: int, what: str) -> list[Command]:
-        """A channel's bend, pressure or timbre as it sounds; of a master, for its whole zone."""
+        """A channel's bend, pressure or timbre: a finger's own, or of all that the channel or zone sounds."""
+        value, whole = getattr(self._channels[number], what), not self.is_member(number)
         return [
-            Express(None, self._first + each, self._sound(each), **{what: self._combined(each, what)})
+            Express(None, self._first + each, self._sound(each), **{what: value}, whole=whole)
             for each in self._zone(number)
         ]
 
-    def _combined(self, number: int, what: str) -> float:
-        """A member's own value and its master's, as one. Source: MPE 1.1, 2.4, "Combining"."""
-        own = self._channels[number]
-        master = self._masters[number]
-        if master is None or master == number:
-            value: float = getattr(own, what)
-        else:
-            whole = self._channels[master]
-            value = {
-                "bend_cents": own.bend_cents + whole.bend_cents,
-                "pressure": max(own.pressure, whole.pressure),
-                "timbre": min(1.0, max(0.0, own.timbre + whole.timbre - 0.5)),
-            }[what]
-        if what == "bend_cents":
-            return min(MOST_BEND_CENTS, max(-MOST_BEND_CENTS, value))
-        return value
+    def _felt(self, number: int) -> list[Command]:
+        """All that a channel's notes feel, its finger's and what is done to the whole."""
+        own = self._channels[number] if self.is_member(number) else _Channel()
+        whole = self._channels[self._leader(number)]
+        return [
+            Express(None, self._first + number, None, of.bend_cents, of.pressure, of.timbre, of is whole)
+            for of in (own, whole)
+        ]

@@ -135,6 +135,9 @@ class Player:
             return self._clock(device, time_s, message)
         if status == midi.EXCLUSIVE:
             return tunings(message)
+        if status & 0xF0 in (midi.CONTROL, midi.PROGRAM) and port.keyboard.is_member(status & 0x0F):
+            # On a finger's own channel nothing is for the whole instrument. Source: RP-053, 2.3.
+            return port.keyboard.play(message)
         moves = port.cable.moves(message)
         if self.learner is not None and self.learner.aim is not None and moves:
             told = self.learner.moved(moves)

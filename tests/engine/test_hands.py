@@ -9,6 +9,7 @@ from test_performance import played
 
 from resonance.engine import Engine
 from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Pulse, Tune
+from resonance.engine.hand import Hand
 from resonance.engine.performance import Performance
 
 RATE = 48_000
@@ -63,6 +64,24 @@ def test_a_bend_is_for_the_notes_that_are_held() -> None:
     assert not np.array_equal(stem("crystals", [on, bend]), let_go)
     other = (19200, Express(bend_cents=300.0, channel=3))
     assert np.array_equal(stem("crystals", [on, other]), let_go)
+
+
+def test_a_wheel_moves_what_rings_on_and_a_finger_that_has_left_moves_nothing() -> None:
+    on, off = (9600, NoteOn(69, 0.9, "crystals")), (14400, NoteOff(69))
+    kept = (14400, NoteOff(69, kept=True))
+    finger, wheel = (19200, Express(bend_cents=300.0)), (19200, Express(bend_cents=300.0, whole=True))
+    plain, bent = stem("crystals", [on]), stem("crystals", [on, finger])
+    assert np.array_equal(stem("crystals", [on, kept, finger]), plain)
+    for hands in ([on, wheel], [on, off, wheel], [on, kept, wheel]):
+        assert np.array_equal(stem("crystals", hands), bent)
+    assert np.array_equal(stem("crystals", [on, kept, finger, (24000, NoteOff(69))]), plain)
+
+
+def test_finger_and_wheel_are_felt_as_one() -> None:
+    hand = Hand(bend_cents=100.0, whole_bend_cents=-30.0, pressure=0.2, whole_pressure=0.7, timbre=0.9)
+    hand.move(0, whole_timbre=0.8, tuned_cents=5.0)
+    felt = hand.touch(100, 1)
+    assert (felt.bend_cents[1], felt.pressure[1], felt.timbre[1]) == (75.0, 0.7, 1.0)
 
 
 def test_a_key_that_is_pressed_sounds_on() -> None:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resonance.engine.commands import AllOff, Command, Express, NoteOff, NoteOn
+from resonance.engine.hand import Hand
 from resonance.inputs.keyboard import Keyboard
 from resonance.inputs.midi import Stream
 
@@ -16,9 +17,7 @@ class Played:
         self.keyboard = Keyboard(sounds)
         self.stream = Stream()
         self.sounding: dict[tuple[int, int], NoteOn] = {}
-        self.bend_cents = [0.0] * 16
-        self.pressure = [0.0] * 16
-        self.timbre = [0.5] * 16
+        self.hands = [Hand() for _ in range(16)]
 
     def __call__(self, *data: int) -> list[Command]:
         asked = []
@@ -33,13 +32,27 @@ class Played:
             if isinstance(command, NoteOn):
                 assert (command.channel, command.note) not in self.sounding
                 self.sounding[command.channel, command.note] = command
-            elif isinstance(command, NoteOff):
+            elif isinstance(command, NoteOff) and not command.kept:
                 begun = self.sounding.pop((command.channel, command.note))
                 assert begun.sound == command.sound
             elif isinstance(command, Express) and command.note is None:
-                for name in ("bend_cents", "pressure", "timbre"):
-                    if getattr(command, name) is not None:
-                        getattr(self, name)[command.channel] = getattr(command, name)
+                self.hands[command.channel].move(0, **command.moves)
+
+    def felt(self, what: str) -> list[float]:
+        """What the notes of each channel feel at last."""
+        return [float(getattr(hand.touch(1000, 1), what)[0]) for hand in self.hands]
+
+    @property
+    def bend_cents(self) -> list[float]:
+        return self.felt("bend_cents")
+
+    @property
+    def pressure(self) -> list[float]:
+        return self.felt("pressure")
+
+    @property
+    def timbre(self) -> list[float]:
+        return self.felt("timbre")
 
     @property
     def notes(self) -> list[int]:

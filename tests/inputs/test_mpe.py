@@ -1,11 +1,16 @@
-"""MPE by the rules of its specification: how zones are told, and what messages mean in them.
+"""MPE by its own text: the messages it gives as examples, and what its sections ask of who receives them.
 
-Source: MIDI Polyphonic Expression 1.1 (M1-100-UM; before: RP-053, 1.0), as published summaries and quotations
-give it: its text was not at hand. Sections are named at each test; zones of other sizes are ours.
+Source: MIDI Polyphonic Expression 1.0 (RP-053, 12 March 2018); each test names its section. Zones of other
+sizes are ours.
 """
 
 import pytest
 from test_keyboard import Played
+
+from resonance.engine.commands import Express, NoteOff, NoteOn
+from resonance.inputs import maps
+from resonance.inputs.player import Player
+from resonance.score import load
 
 RESET = "B{0} 79 00"
 ZONE = "B{0} 64 06 B{0} 65 00 B{0} 06 {1:02X}"
@@ -16,7 +21,7 @@ def said(text: str) -> tuple[int, ...]:
 
 
 def lower(members: int) -> tuple[int, ...]:
-    """2.1.1: "Bn 64 06, Bn 65 00, Bn 06 mm" on channel 1, with the reset that its examples send before it."""
+    """2.1.1: "[Bn 64 06] [Bn 65 00] [Bn 06 <mm>]" on channel 1, after the reset that its examples send."""
     return said(f"{RESET} {ZONE}".format("0", members))
 
 
@@ -38,6 +43,44 @@ def masters(play: Played) -> list[int | None]:
             play(0xE0 | master, 0, 64)
         found.append(bent[0] if bent else None)
     return found
+
+
+EXAMPLES = {
+    "2.1.2.1": (
+        "B0 79 00 (B0) 64 06 (B0) 65 00 (B0) 06 07 BF 79 00 (BF) 64 06 (BF) 65 00 (BF) 06 00",
+        [None] + [1] * 7 + [None] * 8,
+    ),
+    "2.1.2.2": (
+        "B0 79 00 (B0) 64 06 (B0) 65 00 (B0) 06 07 BF 79 00 (BF) 64 06 (BF) 65 00 (BF) 06 07",
+        [None] + [1] * 7 + [16] * 7 + [None],
+    ),
+    "2.1.2.3": ("BF 79 00 (BF) 64 06 (BF) 65 00 (BF) 06 0F", [16] * 15 + [None]),
+}
+
+
+@pytest.mark.parametrize("running_status", [False, True])
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_zones(example: str, running_status: bool) -> None:
+    """2.1.2: "If using Running Status, omit bytes in parenthesis"."""
+    text, wanted = EXAMPLES[example]
+    play = Played()
+    kept = [byte for byte in text.split() if not (running_status and byte.startswith("("))]
+    play(*said(" ".join(kept).replace("(", "").replace(")", "")))
+    assert masters(play) == wanted
+
+
+def test_the_example_of_a_note() -> None:
+    """3.3.1, a note with its bend, timbre and pressure before it, on channel 3 of a zone.
+
+    Its text calls the bend a quarter tone; its bytes, 8363, are 1.002 of the 48 semitones: bytes count.
+    """
+    play = Played()
+    play(*lower(15))
+    asked = play(*said("E2 2B 41 B2 4A 40 D2 00 92 3C 38"))
+    assert [type(command) for command in asked] == [Express] * 3 + [NoteOn]
+    assert play.sounding[2, 60].velocity == 0x38 / 127
+    assert play.bend_cents[2] == pytest.approx(4800.0 * (8363 - 8192) / 8192)
+    assert (play.timbre[2], play.pressure[2]) == (0.5, 0.0)
 
 
 LAYOUTS = [
@@ -134,6 +177,48 @@ def test_messages_on_the_master_are_for_the_zone_and_on_a_member_for_its_notes()
     assert play.timbre == [1.0] * 8 + [0.5] * 8
     play(0xB0, 123, 0, 0xB0, 64, 0)
     assert play.notes == []
+
+
+def test_what_is_for_a_zone_is_ignored_on_its_members() -> None:
+    """2.3.1 and table 1: pedals, modes, resets and pressure by key; and it is obeyed on the master."""
+    play = Played()
+    play(*lower(7), 0x93, 60, 100, 0xE3, 0, 80)
+    for_zone = "B3 40 7F B3 42 7F B3 43 7F B3 78 00 B3 79 00 B3 7B 00 B3 7E 00 B3 7F 00 A3 3C 40"
+    assert play(*said(for_zone)) == []
+    assert play(0x93, 62, 127) == [NoteOn(62, 1.0, None, 3)]
+    play(0x83, 60, 0)
+    assert play.notes == [62]
+    play(*said("B0 7B 00"))
+    assert play.notes == []
+
+
+def test_controls_and_programs_of_a_member_move_no_map() -> None:
+    """2.3.1 and 2.3.3: volume is the whole instrument's, and a program is changed on the master."""
+    player = Player(maps.load(), load("dream"))
+    volume, program = said("B0 07 40"), said("C0 02")
+    on_member = [bytes((message[0] | 3, *message[1:])) for message in (volume, program)]
+    for message in on_member:
+        assert player.receive("keys", 0.0, message)
+    player.receive("keys", 0.0, bytes(lower(7)))
+    for message in on_member:
+        assert player.receive("keys", 0.0, message) == []
+    for message in (volume, program):
+        assert player.receive("keys", 0.0, bytes(message))
+
+
+def test_a_finger_that_has_left_moves_its_note_no_more() -> None:
+    """3.3.3 and its figure 6: the pedal holds the first note, the second one is bent alone."""
+    play = Played()
+    play(*lower(15), 0xB0, 64, 127, 0x93, 60, 100)
+    assert play(0x83, 60, 30) == [NoteOff(60, 30 / 127, None, 3, kept=True)]
+    assert play.notes == [60]
+    play(0x93, 67, 100)
+    (bent,) = play(0xE3, 0, 80)
+    assert bent == Express(None, 3, bend_cents=1200.0)
+    wheel = play(0xE0, 0, 127)
+    assert len(wheel) == 16
+    assert all(isinstance(command, Express) and command.whole for command in wheel)
+    assert play(0xB0, 64, 0) == [NoteOff(60, 30 / 127, None, 3)]
 
 
 def test_notes_on_the_master_are_played_and_pressed_by_key() -> None:
