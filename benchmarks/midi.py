@@ -3,39 +3,36 @@
     python benchmarks/midi.py            # the flood, and the engine's own share, without a sound card
     python benchmarks/midi.py --jack     # note to sound over JACK: wants jackd (apt-get install jackd2)
 
-Without a card, a process or a thread takes frames as a card does, 128 each 2.7 ms. The flood goes through the
-very processes of `resonance perform`; only its ports and its device are stood in for.
+Without a card, a process takes frames as a card does, 128 each 2.7 ms. All goes through the very processes of
+`resonance perform`; only its ports and its device are stood in for.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import os
 import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from resonance.cli import perform
-from resonance.dsp.denormals import flush_denormals
 from resonance.engine import takes
-from resonance.engine.performance import Performance
+from resonance.engine.commands import NoteOn
 from resonance.inputs import maps
-from resonance.inputs.player import Player
 from resonance.inputs.ports import Inputs, Times
 from resonance.outputs.speakers import watch
-from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.outlet import Opened
-from resonance.outputs.speakers.piece import Piece, hand_frame, next_frames
-from resonance.outputs.speakers.ring import Ring, Slot, go_first
+from resonance.outputs.speakers.piece import Piece
+from resonance.outputs.speakers.ring import Ring, Slot
 from resonance.score import load
 
 RATE = 48_000
@@ -50,62 +47,6 @@ def told(name: str, values: Sequence[float], unit: str = "ms") -> None:
     """A line of percentiles."""
     p50, p90, p99, most = np.percentile(values, (50, 90, 99, 100))
     print(f"{name}: median {p50:.2f}, p90 {p90:.2f}, p99 {p99:.2f}, at most {most:.2f} {unit}", flush=True)
-
-
-def own_share(notes: int) -> None:
-    """From a message that is read to its note in the ring, while a card takes frames in real time."""
-    flush_denormals()
-    go_first()
-    performance = Performance(load("crystal-garden"), RATE, 1)
-    player = Player(maps.load(), performance.score)
-    moments, waiting, taken = Moments(RATE), deque[tuple[float, bytes]](), 0
-    block = CUSHION // 8
-    for _ in range(RATE // block):
-        performance.render(block)
-    handled, decided, in_ring, placed = [], [], [], []
-    pending: deque[tuple[float, int, float]] = deque()
-    chance = random.Random(1)
-    began, first = time.monotonic(), performance.frame - CUSHION
-    due = began + 0.5
-
-    def keys() -> None:
-        nonlocal due
-        for k in range(notes):
-            time.sleep(max(0.0, due - time.monotonic()))
-            waiting.append((time.monotonic(), bytes((0x90 + k % 2, 60 + k % 12, 64))))
-            due += 0.02 + 0.005 * chance.random()
-
-    thread = threading.Thread(target=keys)
-    thread.start()
-    while thread.is_alive() or pending:
-        now = time.monotonic()
-        taken = first + int((now - began) * RATE) // PERIOD * PERIOD
-        moments.saw(now, taken)
-        while waiting:
-            read_s, data = waiting.popleft()
-            start = time.monotonic()
-            frame = hand_frame(performance, moments, read_s, CUSHION)
-            for command in player.receive("keys", read_s, data):
-                performance.do(command, frame)
-            handled.append(1e3 * (time.monotonic() - start))
-            pending.append((read_s, frame + performance.delay_frames, now))
-            placed.append(frame - (first + (read_s - began) * RATE))
-        if frames := next_frames(CUSHION, performance.frame - taken):
-            start = time.monotonic()
-            performance.render(frames)
-            decided.append(1e3 * (time.monotonic() - start))
-        else:
-            time.sleep(0.0005)
-        while pending and performance.frame > pending[0][1]:
-            in_ring.append(1e3 * (time.monotonic() - pending.popleft()[0]))
-    print(f"{notes} notes at any moment; blocks of {block}, {CUSHION} ahead, a card of {PERIOD}")
-    told("  message to commands, done", handled)
-    told("  what is rendered at once, in", decided)
-    told("  message read to first sample in the ring", in_ring)
-    share = 1e3 * (np.array(placed) + performance.delay_frames - CUSHION) / RATE
-    told("  its first sample, after all that was in the ring", share.tolist())
-    off = 1e3 * (np.array(placed) - np.median(placed)) / RATE
-    told("  off its even place", np.abs(off).tolist())
 
 
 def hostile(count: int) -> list[bytes]:
@@ -177,10 +118,7 @@ class Card:
 
 
 class Keyboards(Inputs):
-    """Stands in for the ports: one whose driver's queue has what is due, `messages_hz` from `began_s` on.
-
-    First every key of every channel goes down.
-    """
+    """Stands in for the ports: one whose driver's queue has what it is told to `play`, as it is due."""
 
     last: Keyboards
 
@@ -189,16 +127,32 @@ class Keyboards(Inputs):
         self._systems = []
         self._open["", "keys"] = self  # type: ignore[assignment]
         self.port, self.times, self.deltatime = self, Times(), 0.0
-        self._all = [bytes((0x90 | k % 16, k // 16, 100)) for k in range(16 * 128)] + hostile(100_000)
-        self.sent, self.messages_hz, self.began_s = 0, 0.0, 0.0
+        self.play(())
         Keyboards.last = self
 
+    def play(self, due: Iterable[tuple[float, bytes]]) -> None:
+        """Messages with the moments at which they are there; when each was read is in `read_s`."""
+        self.read_s: list[float] = []
+        self._due = iter(due)
+        self._next = next(self._due, None)
+        self._last_s = time.monotonic()
+
+    @staticmethod
+    def flood(messages_hz: float) -> Iterator[tuple[float, bytes]]:
+        """First every key of every channel goes down, then comes anything at all."""
+        everything = [bytes((0x90 | k % 16, k // 16, 100)) for k in range(16 * 128)] + hostile(100_000)
+        began_s = time.monotonic()
+        for k in itertools.count() if messages_hz else ():
+            yield began_s + k / messages_hz, everything[k % len(everything)]
+
     def get_message(self) -> bytes | None:
-        if self.sent >= (time.monotonic() - self.began_s) * self.messages_hz:
+        if self._next is None or self._next[0] > (now_s := time.monotonic()):
             return None
-        self.deltatime = 1.0 / self.messages_hz
-        self.sent += 1
-        return self._all[(self.sent - 1) % len(self._all)]
+        due_s, data = self._next
+        self.deltatime, self._last_s = due_s - self._last_s, due_s
+        self.read_s.append(now_s)
+        self._next = next(self._due, None)
+        return data
 
     def close_port(self) -> None: ...
 
@@ -209,25 +163,22 @@ def cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def flood(seconds: float, messages_hz: float) -> None:
-    """A flood of hostile messages as `resonance perform` takes it.
+@contextlib.contextmanager
+def performing(folder: Path, told: list[str]) -> Iterator[tuple[watch.Speakers, Callable[..., None]]]:
+    """`resonance perform` with its own processes: one reads, one sounds, a third takes it as a card does.
 
-    One process reads and understands it, another sounds it, and a third takes that as a sound card does.
-    What was kept of it is then heard again: the same, with no note left behind.
+    Gives with them what waits until something is so, and at least so long.
     """
     watch.Outlet, perform.Inputs = Card, Keyboards  # type: ignore[assignment, misc]
-    watch.RING_FRAMES = (
-        2 * CUSHION
-    )  # after an underrun it is not to play further ahead, and have less of them
-    told: list[str] = []
+    # After an underrun it is not to play further ahead, and have less of them.
+    watch.RING_FRAMES = 2 * CUSHION
     words = argparse.Namespace(
         midi_in=[], midi_clock=True, midi_clock_out=None, osc=None, heart=None, learn=False
     )
     piece, score = Piece("crystal-garden", seed=1, cushion_frames=CUSHION), load("crystal-garden")
     with (
-        tempfile.TemporaryDirectory() as name,
         watch.Speakers(piece, tell=told.append) as speakers,
-        perform._hands(words, score, maps.load(), Path(name), speakers, told.append),
+        perform._hands(words, score, maps.load(), folder, speakers, told.append),
     ):
 
         def wait(until: Callable[[], object], last_s: float = 0.0) -> None:
@@ -238,11 +189,20 @@ def flood(seconds: float, messages_hz: float) -> None:
 
         wait(lambda: speakers.playing)
         wait(lambda: True, 3.0)
+        yield speakers, wait
+
+
+def flood(seconds: float, messages_hz: float) -> None:
+    """A flood of hostile messages; what was kept of it is then heard again: the same, with no note left."""
+    told: list[str] = []
+    with tempfile.TemporaryDirectory() as name, performing(Path(name), told) as (speakers, wait):
         keys, sound, slot = Keyboards.last, speakers._sound.process.pid, speakers._outlet.slot
         empty, before = int(slot[Slot.STARVED]), (cpu_s(os.getpid()), cpu_s(sound))
-        keys.began_s, keys.messages_hz = time.monotonic(), messages_hz
+        keys.play(keys.flood(messages_hz))
         wait(lambda: True, seconds)
-        keys.messages_hz, empty = 0.0, int(slot[Slot.STARVED]) - empty
+        read = len(keys.read_s)
+        keys.play(())
+        empty = int(slot[Slot.STARVED]) - empty
         reads, sounds = (
             100.0 * (cpu_s(pid) - spent) / seconds
             for pid, spent in zip((os.getpid(), sound), before, strict=True)
@@ -251,13 +211,50 @@ def flood(seconds: float, messages_hz: float) -> None:
         wait(lambda: True, 1.0)
         speakers.keep(f"{name}/flood.take")
         wait(lambda: speakers.kept)
-        print(f"{messages_hz} messages a second for {seconds:g} s, {keys.sent} read: {reads:.1f} % of a")
+        print(
+            f"{messages_hz} messages a second for {seconds:g} s, {read} read: {reads:.1f} % of a"
+        )
         print(f"  core to understand them (CPU time), {sounds:.1f} % to sound the piece with them")
         print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}")
         for line in dict.fromkeys(told):
             print(f"  said: {line}")
         if messages_hz:
             heard_again(Path(name) / "flood.take")
+
+
+def own_share(notes: int) -> None:
+    """From a note that is read to its first sample in the ring, with a card that takes it in real time."""
+    told_lines: list[str] = []
+    with tempfile.TemporaryDirectory() as name, performing(Path(name), told_lines) as (speakers, wait):
+        keys, file = Keyboards.last, speakers._ring.file
+        call = [sys.executable, "-c", RING, str(file)]
+        ring = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(file,))
+        assert ring.stdin is not None
+        assert ring.stdout is not None
+        ring.stdout.readline()
+        chance, due, due_s = random.Random(1), [], time.monotonic() + 0.5
+        for k in range(notes):
+            due += [(due_s, bytes((0x90, 60 + k % 12, 64))), (due_s + 0.05, bytes((0x80, 60 + k % 12, 64)))]
+            due_s += 0.09 + 0.02 * chance.random()
+        keys.play(due)
+        wait(lambda: len(keys.read_s) == len(due))
+        wait(lambda: True, 0.5)
+        ring.stdin.close()
+        written = np.frombuffer(ring.stdout.read()).reshape(-1, 2)
+        speakers.keep(f"{name}/notes.take")
+        wait(lambda: speakers.kept)
+        take = takes.read(Path(name) / "notes.take")
+    placed = np.array([frame for frame, command in take.commands if isinstance(command, NoteOn)])
+    assert len(placed) == notes, f"{len(placed)} of {notes} notes were played"
+    first = placed + take.performance().delay_frames
+    # A frame is there as soon as more than it was written.
+    in_ring_s = written[np.searchsorted(written[:, 1], first, side="right"), 0]
+    print(f"{notes} notes, ten a second; blocks of {CUSHION // 8}, {CUSHION} ahead, a card of {PERIOD}")
+    told("  message read to its first sample in the ring", 1e3 * (in_ring_s - np.array(keys.read_s[::2])))
+    taken = placed - RATE * np.array([at_s for at_s, _ in due[::2]])
+    told("  off its even place", 1e3 * np.abs(taken - np.median(taken)) / RATE)
+    for line in told_lines:
+        print(f"  said: {line}")
 
 
 def heard_again(path: Path) -> None:
@@ -274,6 +271,18 @@ def heard_again(path: Path) -> None:
     print(f"  {held} notes left behind", flush=True)
 
 
+RING = """
+import sys, threading, time, numpy as np
+from resonance.outputs.speakers.ring import Header, Ring
+header, seen, left = Ring(int(sys.argv[1])).header, [(0.0, 0)], []
+threading.Thread(target=lambda: left.append(sys.stdin.read()), daemon=True).start()
+print("up", flush=True)
+while not left:
+    if header[Header.WRITTEN] != seen[-1][1]:
+        seen.append((time.monotonic(), int(header[Header.WRITTEN])))
+    time.sleep(0.0002)
+sys.stdout.buffer.write(np.array(seen, np.float64).tobytes())
+"""
 SENDER = """
 import sys, time
 from resonance.inputs import ports

@@ -24,12 +24,27 @@ def through(desk: Desk, audio: np.ndarray, block: int = 1000) -> np.ndarray:
     return np.concatenate([desk.through(audio[at : at + block]) for at in range(0, len(audio), block)])
 
 
-def test_at_0_db_and_in_the_same_rate_nothing_is_touched() -> None:
+def test_at_0_db_and_in_the_same_rate_nothing_is_touched_and_nothing_is_late() -> None:
     audio = mastered(3.0)
     assert np.abs(audio).max() > 0.8
-    out = through(Desk(48_000.0, 48_000.0), audio)
-    late = limiter_latency(48_000.0)
-    assert np.array_equal(out[late:], audio[: len(out) - late])
+    desk = Desk(48_000.0, 48_000.0)
+    out = through(desk, audio)
+    assert desk.latency_frames == 0
+    assert np.array_equal(out, audio[: len(out)])
+
+
+def test_the_ceiling_comes_in_without_a_click() -> None:
+    wave = 0.5 * np.sin(2.0 * np.pi * 200.0 * np.arange(96_000) / 48_000.0)
+    audio = np.stack([wave, wave], axis=1).astype(np.float32)
+    desk = Desk(48_000.0, 48_000.0)
+    before = through(desk, audio[:48_000])
+    desk.boost = 1.0001
+    out = np.concatenate([before, through(desk, audio[48_000:])])[:, 0]
+    late = desk.latency_frames
+    assert late == limiter_latency(48_000.0)
+    curved = np.abs(np.diff(out, 2))
+    assert curved.max() < 1.3 * np.abs(np.diff(wave, 2)).max()
+    assert np.allclose(out[60_000:], 1.0001 * wave[60_000 - late : len(out) - late], atol=1e-5)
 
 
 @pytest.mark.parametrize(("rate_hz", "boost_db"), [(48_000.0, 12.0), (44_100.0, 0.0), (96_000.0, 6.0)])

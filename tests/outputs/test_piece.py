@@ -20,3 +20,13 @@ def test_who_is_busy_renders_from_border_to_border_and_never_past_what_is_played
                 assert (at + frames) % 256 == 0
             else:
                 assert cushion - ready < max(least_frames(cushion), 256)
+
+
+def test_a_note_does_not_wait_for_the_device() -> None:
+    assert next_frames(1024, 1024) == 0
+    assert next_frames(1024, 1000, None, 130) == 192
+    assert next_frames(1024, 890, None, 130) == 192
+    assert next_frames(1024, 890, None, 1) == 128
+    assert next_frames(1024, 1024, None, 0) == next_frames(1024, 1024, None, -500) == 0
+    assert next_frames(1024, 1024, None, 2000) == 0, "what lies so far ahead has time"
+    assert next_frames(1024, 1024, 0, 130) == 0, "who is busy keeps to the hands' grid"

@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from resonance.dsp import F32, GRID_FRAMES
-from resonance.dsp.dynamics import limiter, limiter_state
+from resonance.dsp.dynamics import limiter, limiter_latency, limiter_state
 from resonance.units import level_from_db
 
 CEILING = level_from_db(-1.0)
-_UNTOUCHED = level_from_db(-0.5)
-"""A ceiling that the engine's own, half a decibel and more below it, never lets anything reach."""
 _GLIDE_STEPS = 24.0  # 32 ms at 48 kHz: the hand on the volume makes no zipper
+_BLEND_S = 0.02
 
 
 class Desk:
     """Takes what the piece sounds, gives what the device is to have, in its rate.
 
-    While nothing is added to it, the volume at 0 dB or under and both rates alike, it comes out as it went
-    in, bit by bit, `limiter_latency` later. The volume under 0 dB is the callback's, at once.
+    As long as both rates are alike and the volume never was over 0 dB it comes out as it went in, bit by bit
+    and at once. The ceiling is there for whatever is added: from then on all is `latency_frames` late. The
+    volume under 0 dB is the callback's.
     """
 
     def __init__(self, from_hz: float, to_hz: float) -> None:
@@ -34,6 +34,13 @@ class Desk:
             import soxr
 
             self._resampler = soxr.ResampleStream(from_hz, to_hz, 2, dtype="float32", quality="HQ")
+        self._blended = 0.0 if self._resampler is None else 1.0
+        """How far the sound has passed over from the way past the ceiling to the way under it, 0 to 1."""
+
+    @property
+    def latency_frames(self) -> int:
+        """How late it comes out."""
+        return limiter_latency(self.rate_hz) if self._blended else 0
 
     def through(self, audio: F32) -> F32:
         """The same sound, (frames, 2), in whole steps; what is left over comes with the next."""
@@ -46,12 +53,26 @@ class Desk:
         if not whole:
             return audio[:0]
         x = np.ascontiguousarray(audio[:whole].T)
-        touched = self._resampler is not None or self._now != 1.0 or self.boost != 1.0
-        if self._now != self.boost or self._now != 1.0:
-            x *= self._gains(whole // GRID_FRAMES)
-        out = np.empty_like(x)
-        limiter(self._state, CEILING if touched else _UNTOUCHED, x, out)
-        return out.T
+        if not self._blended and self.boost == 1.0:
+            # The ceiling only has to know what came last.
+            past = self._state.past
+            kept = min(whole, past.shape[1])
+            past[:, : past.shape[1] - kept] = past[:, kept:].copy()
+            past[:, past.shape[1] - kept :] = x[:, whole - kept :]
+            return audio[:whole]
+        steps, out = whole // GRID_FRAMES, np.empty_like(x)
+        if self._blended == 1.0 and (self._now, self.boost) != (1.0, 1.0):
+            x *= self._gains(steps)
+        limiter(self._state, CEILING, x, out)
+        return (out if self._blended == 1.0 else self._blend(x, out)).T
+
+    def _blend(self, x: F32, limited: F32) -> F32:
+        """From the way past the ceiling to the way under it, before anything is added."""
+        way = np.minimum(1.0, self._blended + np.arange(1, x.shape[1] + 1) / (_BLEND_S * self.rate_hz))
+        self._blended = float(way[-1])
+        share = (way * way * (3.0 - 2.0 * way)).astype(np.float32)
+        mixed: F32 = x + share * (limited - x)
+        return mixed
 
     def _gains(self, steps: int) -> F32:
         """The boost as it follows the hand, a value a frame."""

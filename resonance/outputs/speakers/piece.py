@@ -12,6 +12,7 @@ import io
 import os
 import pickle
 import queue
+import select
 import signal
 import threading
 import time
@@ -26,9 +27,8 @@ import numpy as np
 import resonance
 from resonance.dsp import F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
-from resonance.dsp.dynamics import limiter_latency
 from resonance.engine.beside import compiled_beside
-from resonance.engine.commands import Command
+from resonance.engine.commands import Command, NoteOn
 from resonance.engine.history import Opening
 from resonance.engine.performance import HAND_STEPS, Performance, View
 from resonance.engine.takes import Recorder, Take
@@ -124,6 +124,10 @@ class Asked:
         self._read = bytearray()
         os.set_blocking(file, False)
 
+    def wait(self, seconds: float) -> None:
+        """Until something is asked, or for so long."""
+        select.select([self._file], [], [], seconds)
+
     def take(self) -> Iterator[tuple[Any, ...]]:
         """What has come since; of a flood as much as leaves time to render. Raises EOFError at its end."""
         with contextlib.suppress(BlockingIOError):
@@ -153,6 +157,7 @@ class Sound:
         self._peaks = np.zeros(2)
         self._told_at = 0.0
         self._busy = 0.0
+        self._awaited = 0
         self._fading: Performance | None = None
         self._faded = 0
         score = resonance.load(piece.score, allow_code=piece.allow_code)
@@ -196,11 +201,12 @@ class Sound:
             if self._alone_since is not None:
                 self._keep_time()
             busy_at = self._performance.frame if self._busy > _BUSY else None
-            if frames := next_frames(self._cushion, self._ring.ready, busy_at):
+            awaited = self._awaited - self._performance.frame
+            if frames := next_frames(self._cushion, self._ring.ready, busy_at, awaited):
                 self._render(frames)
             else:
                 self._announce()
-                time.sleep(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
+                self._asked.wait(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
             if time.monotonic() - self._told_at >= TELL_S:
                 self._tell_what_sounds()
 
@@ -226,8 +232,7 @@ class Sound:
             self._peaks = np.maximum(self._peaks, np.abs(out).max(axis=0))
             self._ring.write(out)
         if performance.ended and not was_over:
-            after = limiter_latency(self._desk.rate_hz)
-            self._ring.header[Header.ENDED] = self._ring.header[Header.WRITTEN] + after
+            self._ring.header[Header.ENDED] = self._ring.header[Header.WRITTEN] + self._desk.latency_frames
 
     def _taken_over(self, audio: F32) -> F32:
         """The new score's sound over the old one's, at equal power."""
@@ -295,6 +300,8 @@ class Sound:
         frame = performance.frame
         if at_s is not None:
             frame = hand_frame(performance, self._moments, at_s, self._cushion)
+            if isinstance(command, NoteOn):
+                self._awaited = frame + performance.delay_frames + 1
         try:
             performance.do(command, frame)
         except (KeyError, ValueError) as error:
@@ -373,19 +380,24 @@ def least_frames(cushion_frames: int) -> int:
     return min(_MOST_FRAMES, max(GRID_FRAMES, cushion_frames // 8 // GRID_FRAMES * GRID_FRAMES))
 
 
-def next_frames(cushion_frames: int, ready_frames: int, busy_at: int | None = None) -> int:
+def next_frames(
+    cushion_frames: int, ready_frames: int, busy_at: int | None = None, awaited_frames: int = 0
+) -> int:
     """How many frames to render now, 0 where it is too soon: more at once, which costs less, when behind.
 
+    A note does not wait for the device to take what lies before it: it begins within `awaited_frames`.
     Who is busy gives the frame that comes next, and renders up to a border of the grid on which hands move
     notes: spans are cut there anyhow, and every other cut costs as much as a quarter of them.
     """
     missing, least = cushion_frames - ready_frames, least_frames(cushion_frames)
+    hasty = busy_at is None and 0 < awaited_frames <= 3 * least
+    awaited = -(-awaited_frames // GRID_FRAMES) * GRID_FRAMES if hasty else 0
     whole = 0
     if busy_at is not None and cushion_frames >= 4 * _HAND_FRAMES:
         whole = _HAND_FRAMES - busy_at % _HAND_FRAMES
     if missing < max(least, whole):
-        return 0
-    frames = min(_MOST_FRAMES, max(least, missing // 2 // GRID_FRAMES * GRID_FRAMES))
+        return awaited
+    frames = min(_MOST_FRAMES, max(least, awaited, missing // 2 // GRID_FRAMES * GRID_FRAMES))
     return whole + max(0, frames - whole) // _HAND_FRAMES * _HAND_FRAMES if whole else frames
 
 
