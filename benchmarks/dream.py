@@ -89,6 +89,8 @@ def first_sample(score: str) -> dict[str, float]:
 def apart(task: str, *arguments: object, cache: str | None = None) -> dict[str, float]:
     """Runs one of the tasks in a fresh process, on one thread, with kernels kept in a folder of its own."""
     environment = dict(os.environ, BEGAN=str(time.time()), **dict.fromkeys(THREADS, "1"))
+    # As for everybody, Python keeps what it has compiled of the sources.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if cache is not None:
         environment["XDG_CACHE_HOME"] = cache
     command = [sys.executable, __file__, "--task", json.dumps([task, *arguments])]

@@ -211,9 +211,7 @@ def flood(seconds: float, messages_hz: float) -> None:
         wait(lambda: True, 1.0)
         speakers.keep(f"{name}/flood.take")
         wait(lambda: speakers.kept)
-        print(
-            f"{messages_hz} messages a second for {seconds:g} s, {read} read: {reads:.1f} % of a"
-        )
+        print(f"{messages_hz} messages a second for {seconds:g} s, {read} read: {reads:.1f} % of a")
         print(f"  core to understand them (CPU time), {sounds:.1f} % to sound the piece with them")
         print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}")
         for line in dict.fromkeys(told):

@@ -291,6 +291,9 @@ class Voice:
     def __init__(self, patch: Any, setting: Setting) -> None:
         """Allocates everything it will ever need, with `setting.scratch` what it only works in."""
 
+    def prepare(self) -> None:
+        """Makes now what `start` would make when it is first called: whoever plays live cannot wait then."""
+
     def start(self, event: Event, span: Span) -> float:
         """Begins anew, and says for how many seconds it will sound; infinity is until it is released.
 

@@ -65,7 +65,7 @@ class Collapse:
             self._position = GRID_FRAMES
             self._line[:, :GRID_FRAMES] = x[:, -GRID_FRAMES:]
             return
-        remember(self._line, self._position, x)
+        remember(self._line, self._position, x, 0)
         delay, falling = self._curves[:, : span.steps + 1]
         speed = 2.0 ** (-weight * span["fall_st"] / 12.0)
         _fall(self._state, weight, speed, span.step_s, delay, falling)

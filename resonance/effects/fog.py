@@ -50,6 +50,7 @@ class Fog:
     def __init__(self, patch: FogPatch, setting: Setting) -> None:
         longest_s = 0.25 * (1.0 + _WOW_SHARE)
         self._line = delay_line(math.ceil(longest_s * setting.rate_hz), MAX_STEPS * GRID_FRAMES)
+        self._reach = self._line.shape[1] - MAX_STEPS * GRID_FRAMES
         self._late = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._taps = np.round(_REFLECTION_S * setting.rate_hz).astype(np.int64)
         self._filter = np.zeros((2, 2))
@@ -58,11 +59,13 @@ class Fog:
 
     def render(self, span: Span, x: F32) -> None:
         """Lays the fog on `x` (2, frames), in place."""
-        remember(self._line, span.start, x)
         density = span["density"]
         if not np.count_nonzero(density):
+            # Only what a fog that comes can reach.
+            remember(self._line, span.start, x, max(0, span.frames - self._reach))
             self._filter.fill(0.0)
             return
+        remember(self._line, span.start, x, 0)
         late = self._late[: 2 * span.frames].reshape(2, span.frames)
         recall(self._line, span.start, self._delay(span), late)
         closing = (span["cutoff_hz"] / _CLEAR_HZ) ** density

@@ -20,6 +20,7 @@ from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
 from resonance.effects.master import Master
 from resonance.effects.space import Space, SpacePatch
+from resonance.engine.parts import Scratch
 from resonance.score import Score
 from resonance.score.recordings import effect_recordings
 
@@ -126,6 +127,7 @@ class Desk:
         self.master = Master(score.effects["master"].patch(), setting("master"), end)
         self._forgets_frames = _FORGETS_S * room.rate_hz
         self._silent_frames = math.inf
+        self._sums = Scratch(), Scratch()
 
     @property
     def places(self) -> Sequence[str]:
@@ -159,7 +161,8 @@ class Desk:
         `listen` is given the dry sum of all that sounded, heard or not.
         """
         frames = span.frames
-        dry, wet, space = (aligned(2, frames) for _ in range(3))
+        dry, wet = (buffer.silent(frames) for buffer in self._sums)
+        space = aligned(2, frames)
         unheard: list[F32] = []
         stems: dict[str, F32] = {}
         wets: dict[str, F32] = {}

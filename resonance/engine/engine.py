@@ -123,6 +123,11 @@ class Engine:
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
 
+    def prepare(self) -> None:
+        """Makes what would be made as it first sounds: whoever plays live cannot wait for it then."""
+        for part in self._parts:
+            part.prepare()
+
     def take_memory(self) -> None:
         """Takes from the system at once what it would take while it plays, so that nights are all alike."""
         if self._past is not None:

@@ -182,6 +182,11 @@ class Part:
         self._unbuilt -= 1
         self._free.append(Slot(self._new()))
 
+    def prepare(self) -> None:
+        """Has every voice make what it would make as it first sounds."""
+        for slot in self._free:
+            slot.voice.prepare()
+
     def follow(self) -> None:
         """Learns where on the clock's course the score wants the sound."""
         self._wanted = self._clock.wanted(self._presence)

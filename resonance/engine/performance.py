@@ -399,6 +399,7 @@ class Performance:
             stems=self._stems,
             pause_s=pause_s,
         )
+        engine.prepare()
         if self.endless:
             engine.take_memory()
         return engine

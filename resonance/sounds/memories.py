@@ -102,9 +102,7 @@ class MemoriesVoice(Voice):
 
     def __init__(self, patch: Memories, setting: Setting) -> None:
         self._setting = setting
-        self._sources = tuple(oversampled(audio) for audio in setting.recordings) or _built_in(
-            setting.rate_hz, setting.seed, setting.tuning
-        )
+        self._sources: tuple[F32, ...] = ()
         self._begin = np.zeros(_MOST_GRAINS, np.int64)
         self._length = np.zeros(_MOST_GRAINS, np.int64)
         self._position = np.zeros(_MOST_GRAINS)
@@ -113,9 +111,16 @@ class MemoriesVoice(Voice):
         self._left = np.zeros(_MOST_GRAINS, np.float32)
         self._right = np.zeros(_MOST_GRAINS, np.float32)
 
+    def prepare(self) -> None:
+        if not self._sources:
+            setting = self._setting
+            own = tuple(oversampled(audio) for audio in setting.recordings)
+            self._sources = own or _built_in(setting.rate_hz, setting.seed, setting.tuning)
+
     def start(self, event: Event, span: Span) -> float:
         rate_hz = span.rate_hz
         rng = np.random.Generator(np.random.PCG64(event.key))
+        self.prepare()
         which = min(int(event.detail.get("which", 0)), len(self._sources) - 1)
         self._source = self._sources[which]
         own = event.kind == "file"

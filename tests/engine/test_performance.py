@@ -9,6 +9,7 @@ import resonance
 from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Set
 from resonance.engine.engine import Engine
 from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, MOST_NOTES_HZ, Performance
+from resonance.sounds.memories import _built_in
 
 HANDS: list[tuple[int, Command]] = [
     (0, Set("tension", 0.9)),
@@ -43,6 +44,16 @@ def test_without_a_hand_it_is_the_engine_to_the_bit() -> None:
     assert performance.ended
     assert not performance.render(1000).any()
     assert performance.frame == len(whole) + 1000
+
+
+def test_what_takes_long_to_make_is_there_before_it_plays() -> None:
+    """A file makes it when it comes to it, and not at all where it never does."""
+    _built_in.cache_clear()
+    score = resonance.load("dream")
+    Engine(score)
+    assert _built_in.cache_info().currsize == 0
+    Performance(score)
+    assert _built_in.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize("block", [1, 128, 1000])
