@@ -164,7 +164,7 @@ def cpu_s(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def performing(folder: Path, told: list[str]) -> Iterator[tuple[watch.Speakers, Callable[..., None]]]:
+def performing(folder: Path, lines: list[str]) -> Iterator[tuple[watch.Speakers, Callable[..., None]]]:
     """`resonance perform` with its own processes: one reads, one sounds, a third takes it as a card does.
 
     Gives with them what waits until something is so, and at least so long.
@@ -177,8 +177,8 @@ def performing(folder: Path, told: list[str]) -> Iterator[tuple[watch.Speakers, 
     )
     piece, score = Piece("crystal-garden", seed=1, cushion_frames=CUSHION), load("crystal-garden")
     with (
-        watch.Speakers(piece, tell=told.append) as speakers,
-        perform._hands(words, score, maps.load(), folder, speakers, told.append),
+        watch.Speakers(piece, tell=lines.append) as speakers,
+        perform._hands(words, score, maps.load(), folder, speakers, lines.append),
     ):
 
         def wait(until: Callable[[], object], last_s: float = 0.0) -> None:
@@ -194,8 +194,8 @@ def performing(folder: Path, told: list[str]) -> Iterator[tuple[watch.Speakers, 
 
 def flood(seconds: float, messages_hz: float) -> None:
     """A flood of hostile messages; what was kept of it is then heard again: the same, with no note left."""
-    told: list[str] = []
-    with tempfile.TemporaryDirectory() as name, performing(Path(name), told) as (speakers, wait):
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as name, performing(Path(name), lines) as (speakers, wait):
         keys, sound, slot = Keyboards.last, speakers._sound.process.pid, speakers._outlet.slot
         empty, before = int(slot[Slot.STARVED]), (cpu_s(os.getpid()), cpu_s(sound))
         keys.play(keys.flood(messages_hz))
@@ -214,7 +214,7 @@ def flood(seconds: float, messages_hz: float) -> None:
         print(f"{messages_hz} messages a second for {seconds:g} s, {read} read: {reads:.1f} % of a")
         print(f"  core to understand them (CPU time), {sounds:.1f} % to sound the piece with them")
         print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}")
-        for line in dict.fromkeys(told):
+        for line in dict.fromkeys(lines):
             print(f"  said: {line}")
         if messages_hz:
             heard_again(Path(name) / "flood.take")
@@ -222,8 +222,8 @@ def flood(seconds: float, messages_hz: float) -> None:
 
 def own_share(notes: int) -> None:
     """From a note that is read to its first sample in the ring, with a card that takes it in real time."""
-    told_lines: list[str] = []
-    with tempfile.TemporaryDirectory() as name, performing(Path(name), told_lines) as (speakers, wait):
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as name, performing(Path(name), lines) as (speakers, wait):
         keys, file = Keyboards.last, speakers._ring.file
         call = [sys.executable, "-c", RING, str(file)]
         ring = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(file,))
@@ -251,7 +251,7 @@ def own_share(notes: int) -> None:
     told("  message read to its first sample in the ring", 1e3 * (in_ring_s - np.array(keys.read_s[::2])))
     taken = placed - RATE * np.array([at_s for at_s, _ in due[::2]])
     told("  off its even place", 1e3 * np.abs(taken - np.median(taken)) / RATE)
-    for line in told_lines:
+    for line in lines:
         print(f"  said: {line}")
 
 

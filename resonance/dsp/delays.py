@@ -24,7 +24,7 @@ def delay_line(longest_frames: int, span_frames: int) -> F32:
 
 
 @kernel
-def remember(line: F32, position: int, x: F32, first: int = 0) -> None:
+def remember(line: F32, position: int, x: F32, first: int) -> None:
     """Writes `x` (2, frames), from its frame `first` on, into the line, over the oldest there is.
 
     `position` is the frame at which `x` begins.

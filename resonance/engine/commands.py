@@ -16,6 +16,7 @@ CHANNELS = 16
 MOST_CABLES = 32
 """Each has channels of its own: those of the first are 0 to 15. The last one is OSC's."""
 WHEN = ("now", "beat", "breath")
+MOST_BEND_CENTS = 9600.0
 TOUCHED, WHOLE = ("bend_cents", "pressure", "timbre"), "whole_"
 """What a finger does to a note; what is done to a whole channel has the same names with this before them."""
 
@@ -49,14 +50,14 @@ class NoteOn(Command):
 class NoteOff(Command):
     """A note is let go of: the one of this number, sound and channel that was played last.
 
-    Where a pedal has `kept` it, it sounds on, but feels the finger of its channel no more.
+    One that is `pedalled` sounds on, by a pedal, but feels the finger of its channel no more.
     """
 
     note: int
     velocity: float = 0.5
     sound: str | None = None
     channel: int = 0
-    kept: bool = False
+    pedalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ class Express(Command):
     pressure: float | None = None
     timbre: float | None = None
     whole: bool = False
+
+    def __post_init__(self) -> None:
+        Command.__post_init__(self)
+        if self.whole and self.note is not None:
+            raise CommandError("Express: what is for the whole channel is for no single note")
 
     @property
     def moves(self) -> dict[str, float]:
@@ -198,7 +204,7 @@ _BOUNDS = {
     "velocity": (0.0, 1.0),
     "pressure": (0.0, 1.0),
     "timbre": (0.0, 1.0),
-    "bend_cents": (-9600.0, 9600.0),
+    "bend_cents": (-MOST_BEND_CENTS, MOST_BEND_CENTS),
     "at_s": (0.0, MOST_S),
     "in_s": (0.0, 10.0),
     "interval_s": (0.25, 3.0),

@@ -124,7 +124,7 @@ class Engine:
         self._skip = self.latency_frames
 
     def prepare(self) -> None:
-        """Makes what would be made as it first sounds: whoever plays live cannot wait for it then."""
+        """Makes what the piece's sounds would make as they begin: whoever plays live cannot wait then."""
         for part in self._parts:
             part.prepare()
 

@@ -9,7 +9,7 @@ import numpy as np
 from resonance.contract import MAX_STEPS, Touch
 from resonance.dsp import F64
 from resonance.dsp.curves import glides
-from resonance.engine.commands import TOUCHED, WHOLE
+from resonance.engine.commands import MOST_BEND_CENTS, TOUCHED, WHOLE
 
 _FINGER = dict(zip(TOUCHED, (0.0, 0.0, 0.5), strict=True))
 _WHOLE = {WHOLE + name: value for name, value in _FINGER.items()}
@@ -18,8 +18,6 @@ AT_REST = _FINGER | _WHOLE | {"tuned_cents": 0.0}
 
 `tuned_cents` is how far its key was tuned away since it was struck; a voice feels it as a bend.
 """
-MOST_BEND_CENTS = 9600.0
-
 GLIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 _NAMES = tuple(AT_REST)

@@ -82,16 +82,20 @@ class Keys:
             self._parts = {name: parts[name] for name in self._score.sounds if name in parts}
         return self._parts[sound]
 
-    def held(self, note: int | None, sound: str | None = None, channel: int | None = None) -> Collection[int]:
-        """The numbers of notes that are held, to be let go of: they are held no more."""
+    def held(
+        self, note: int | None, sound: str | None = None, channel: int | None = None, *, still: bool = False
+    ) -> Collection[int]:
+        """The numbers of notes that are held, to be let go of: they are held no more, or `still`."""
         found = set()
         exact = channel is not None and note is not None
         for key in [(channel, note)] if exact else list(self._held):
             if key in self._held and channel in (None, key[0]) and note in (None, key[1]):
-                kept = [(on, number) for on, number in self._held[key] if sound not in (None, on)]
+                others = [(on, number) for on, number in self._held[key] if sound not in (None, on)]
                 found |= {number for on, number in self._held[key] if sound in (None, on)}
-                self._held[key] = kept
-                if not kept:
+                if still:
+                    continue
+                self._held[key] = others
+                if not others:
                     del self._held[key]
         return found
 
@@ -100,11 +104,10 @@ class Keys:
         for part in self._parts.values():
             part.release(step, played, velocity)
 
-    def keep(self, note: int, sound: str | None, channel: int) -> None:
-        """A finger leaves the notes of a key, which a pedal keeps sounding."""
-        played = {number for on, number in self._held.get((channel, note), ()) if sound in (None, on)}
+    def pedal(self, played: Collection[int]) -> None:
+        """A finger leaves notes, by the numbers that `held` gave, and a pedal holds them."""
         for part in self._parts.values():
-            part.keep(played)
+            part.pedal(played)
 
     def cut(self, step: int, channel: int | None = None) -> None:
         """Ends what still sounds, of all or of a channel, within five milliseconds."""

@@ -8,6 +8,7 @@ longer rings, costs next to nothing.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import heapq
 import io
@@ -185,7 +186,9 @@ class Part:
     def prepare(self) -> None:
         """Has every voice make what it would make as it first sounds."""
         for slot in self._free:
-            slot.voice.prepare()
+            # What fails here fails again as it starts, and is muted there.
+            with contextlib.suppress(*_FAULTS):
+                slot.voice.prepare()
 
     def follow(self) -> None:
         """Learns where on the clock's course the score wants the sound."""
@@ -272,11 +275,11 @@ class Part:
             if slot.event.detail.get("held") in played:
                 self._let_go(slot, step, velocity)
 
-    def keep(self, played: Collection[int]) -> None:
-        """A finger leaves a player's notes, which a pedal keeps sounding."""
+    def pedal(self, played: Collection[int]) -> None:
+        """A finger leaves a player's notes, and a pedal holds them."""
         for event in itertools.chain((due[2] for due in self._pending), (slot.event for slot in self._busy)):
             if event.detail.get("held") in played:
-                event.detail["kept"] = True
+                event.detail["pedalled"] = True
 
     def _let_go(self, slot: Slot, step: int, velocity: float) -> None:
         slot.end = min(slot.end, step + self._steps(slot.voice.release(velocity)))
@@ -292,7 +295,7 @@ class Part:
             detail = slot.event.detail
             if "note" not in detail or detail["channel"] != channel:
                 continue
-            under_finger = "held" in detail and "kept" not in detail and note in (None, detail["note"])
+            under_finger = "held" in detail and "pedalled" not in detail and note in (None, detail["note"])
             if moved := values if under_finger else of_all:
                 slot.hand = slot.hand or Hand()
                 slot.hand.move(step, **moved)

@@ -87,6 +87,8 @@ _BREATH_S = 0.03
 """Between two sounds of a night to come: what is heard now goes first."""
 
 
+_Moves = dict[tuple[int | None, int, str | None, str], float]
+"""What hands do to notes up to a step: by note, channel, sound and what is moved."""
 _Due = list[tuple[int, int, Callable[[], None]]]
 """A heap of what is due: at which step, in which order, and what."""
 
@@ -199,7 +201,7 @@ class Performance:
         self._asked: list[tuple[int, int, Command]] = []
         self._begun: deque[tuple[int, Command]] = deque()
         self._crowd = self._crowded = 0
-        self._moves: dict[int, dict[tuple[int | None, int, str | None, str], float]] = {}
+        self._moves: dict[int, _Moves] = {}
         self._count = 0
         self._channels: dict[int, dict[str, float]] = {}
         self._tuned_hz: dict[int, float] = {}
@@ -498,7 +500,8 @@ class Performance:
         for channel, touch in self._channels.items():
             for at in ("", WHOLE):
                 bend_cents, pressure, timbre = (touch.get(at + name) for name in TOUCHED)
-                carried += [Express(None, channel, None, bend_cents, pressure, timbre, bool(at))]
+                express = Express(None, channel, None, bend_cents, pressure, timbre, bool(at))
+                carried += [express] if express.moves else []
         carried += [Tune(note, pitch_hz) for note, pitch_hz in self._tuned_hz.items()]
         if self._launch is not None:
             carried.append(self._launch)
@@ -603,12 +606,11 @@ class Performance:
                 if leg.engine.listens(instrument):
                     # Who answers it does so where the piece is next sounded ahead.
                     self._put(heard + GRID_FRAMES, _nothing)
+            case NoteOff(note, _, sound, channel, True):
+                self._release(after, note, sound, channel, pedalled=True)
             case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
                 up = velocity if isinstance(command, NoteOff) else 0.5
-                if isinstance(command, NoteOff) and command.kept:
-                    self._touch(after, partial(_keep, note, sound, channel))
-                else:
-                    self._release(after, note, sound, channel, up)
+                self._release(after, note, sound, channel, up)
             case AllOff(channel, cut):
                 self._release(after, None, None, channel)
                 if cut:
@@ -657,13 +659,23 @@ class Performance:
             leg.engine.lead(frame - leg.first_frame, interval_s)
 
     def _release(
-        self, frame: int, note: int | None, sound: str | None, channel: int | None, velocity: float = 0.5
+        self,
+        frame: int,
+        note: int | None,
+        sound: str | None,
+        channel: int | None,
+        velocity: float = 0.5,
+        *,
+        pedalled: bool = False,
     ) -> None:
-        """Lets go of notes a little later; which ones are meant is known now."""
+        """Lets go of notes a little later, or leaves them to a pedal; which ones are meant is known now."""
         for engine in self._engines:
-            played = engine.keys.held(note, sound, channel)
+            played = engine.keys.held(note, sound, channel, still=pedalled)
             if played:
-                self._touch(frame, partial(_let_go, played, velocity), [engine])
+                let_go = partial(_leave, played) if pedalled else partial(_let_go, played, velocity)
+                self._touch(frame, let_go, [engine])
+                # What is done to the channel later on is not done to them.
+                self._moves.pop(self._step_of(frame, HAND_STEPS), None)
 
     def _express(
         self, frame: int, note: int | None, channel: int, sound: str | None, moved: Mapping[str, float]
@@ -673,16 +685,17 @@ class Performance:
         moves = self._moves.get(step)
         if moves is None:
             moves = self._moves[step] = {}
-            move: Callable[[], None] = partial(self._move, step)
+            move: Callable[[], None] = partial(self._move, step, moves)
             heapq.heappush(self._touches, (step, self._next(), move))
         for name, value in moved.items():
             key = note, channel, sound, name
             moves.pop(key, None)
             moves[key] = value
 
-    def _move(self, step: int) -> None:
-        moves = self._moves.pop(step).items()
-        for (note, channel, sound), several in itertools.groupby(moves, key=lambda move: move[0][:3]):
+    def _move(self, step: int, moves: _Moves) -> None:
+        if self._moves.get(step) is moves:
+            del self._moves[step]
+        for (note, channel, sound), several in itertools.groupby(moves.items(), key=lambda move: move[0][:3]):
             values = {key[3]: value for key, value in several}
             for engine in self._engines:
                 engine.keys.express(engine.step, note, sound, channel, values)
@@ -792,5 +805,5 @@ def _let_go(played: Collection[int], velocity: float, engine: Engine) -> None:
     engine.keys.release(engine.step, played, velocity)
 
 
-def _keep(note: int, sound: str | None, channel: int, engine: Engine) -> None:
-    engine.keys.keep(note, sound, channel)
+def _leave(played: Collection[int], engine: Engine) -> None:
+    engine.keys.pedal(played)

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from resonance.engine.commands import CHANNELS, AllOff, Command, Express, NoteOff, NoteOn
-from resonance.engine.hand import MOST_BEND_CENTS
+from resonance.engine.commands import CHANNELS, MOST_BEND_CENTS, AllOff, Command, Express, NoteOff, NoteOn
 from resonance.inputs import midi
 
 DRUMS = 9
@@ -122,11 +121,15 @@ class Keyboard:
 
     def silence(self) -> list[Command]:
         """Lets go of every note, and puts every channel at rest: the cable was pulled, or reset."""
-        let_go = [command for number in range(CHANNELS) for command in self._release_all(number)]
+        commands = [command for number in range(CHANNELS) for command in self._release_all(number)]
+        felt = [self._felt(number) for number in range(CHANNELS)]
         self._channels = [_Channel() for _ in range(CHANNELS)]
         self._masters = [None] * CHANNELS
         self.members = {LOWER: 0, UPPER: 0}
-        return let_go
+        for number, before in enumerate(felt):
+            rest = self._felt(number)
+            commands += rest if before != rest else []
+        return commands
 
     # Keys and pedals
 
@@ -148,14 +151,14 @@ class Keyboard:
 
     def _let_up(self, number: int, note: int, velocity: float) -> list[Command]:
         key = self._channels[number].keys.get(note)
-        if key is None:
+        if key is None or not key.down:
             return []
         key.down, key.release = False, velocity
         if not self._stays(number, key):
             return self._release(number, [note])
         # A finger that has left moves the note no more, only the master does. 3.3.3.
-        kept = NoteOff(note, velocity, self._sound(number), self._first + number, kept=True)
-        return [kept] if self.is_member(number) else []
+        left = NoteOff(note, velocity, self._sound(number), self._first + number, pedalled=True)
+        return [left] if self.is_member(number) else []
 
     def _stays(self, number: int, key: _Key) -> bool:
         """Whether a key sounds on although no finger holds it."""
@@ -215,10 +218,11 @@ class Keyboard:
         elif control == midi.RESET_CONTROLLERS:
             return [command for each in self._zone(number) for command in self._reset(each)]
         elif control >= midi.ALL_NOTES_OFF:
+            commands = []
             for each in self._zone(number):
-                for key in self._channels[each].keys.values():
-                    key.down = False
-            return self._settle(self._zone(number))
+                for note, key in list(self._channels[each].keys.items()):
+                    commands += self._let_up(each, note, key.release)
+            return commands
         return []
 
     def _sostenuto(self, number: int, pressed: bool) -> list[Command]:
@@ -309,8 +313,7 @@ class Keyboard:
     def _felt(self, number: int) -> list[Command]:
         """All that a channel's notes feel, its finger's and what is done to the whole."""
         own = self._channels[number] if self.is_member(number) else _Channel()
-        whole = self._channels[self._leader(number)]
         return [
-            Express(None, self._first + number, None, of.bend_cents, of.pressure, of.timbre, of is whole)
-            for of in (own, whole)
+            Express(None, self._first + number, None, of.bend_cents, of.pressure, of.timbre, whole)
+            for of, whole in ((own, False), (self._channels[self._leader(number)], True))
         ]

@@ -68,7 +68,7 @@ def test_a_bend_is_for_the_notes_that_are_held() -> None:
 
 def test_a_wheel_moves_what_rings_on_and_a_finger_that_has_left_moves_nothing() -> None:
     on, off = (9600, NoteOn(69, 0.9, "crystals")), (14400, NoteOff(69))
-    kept = (14400, NoteOff(69, kept=True))
+    kept = (14400, NoteOff(69, pedalled=True))
     finger, wheel = (19200, Express(bend_cents=300.0)), (19200, Express(bend_cents=300.0, whole=True))
     plain, bent = stem("crystals", [on]), stem("crystals", [on, finger])
     assert np.array_equal(stem("crystals", [on, kept, finger]), plain)

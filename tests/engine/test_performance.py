@@ -20,6 +20,9 @@ HANDS: list[tuple[int, Command]] = [
     (40_001, Express(None, 0, bend_cents=150.0)),
     (40_090, Express(69, 0, pressure=0.7)),
     (40_100, Express(None, 0, bend_cents=-150.0, pressure=0.2)),
+    (44_000, NoteOff(69, pedalled=True)),
+    (44_001, Express(None, 0, bend_cents=700.0)),
+    (44_002, Express(None, 0, bend_cents=-40.0, timbre=0.9, whole=True)),
     (60_777, LetGo("tension")),
     (80_000, AllOff()),
 ]
@@ -184,3 +187,30 @@ def test_a_view_says_what_plays_and_why() -> None:
     assert view.events
     assert all(event.rule and event.time_s <= 5.02 for event in view.events)
     assert len({event.sound for event in view.events}) > 1
+
+
+def test_what_is_known_ahead_is_done_as_what_comes_at_its_time() -> None:
+    """A take knows its commands: keys struck again at once, and fingers that move on, are told apart."""
+    hands: list[tuple[int, Command]] = [
+        (9_600, NoteOn(69, 0.8, "crystals")),
+        (14_390, Express(None, 0, bend_cents=20.0)),
+        (14_400, NoteOff(69, sound="crystals", pedalled=True)),
+        (14_410, Express(None, 0, bend_cents=1200.0)),
+        (14_990, Express(None, 0, bend_cents=20.0)),
+        (15_000, NoteOff(69, sound="crystals")),
+        (15_000, NoteOn(69, 0.5, "crystals")),
+        (19_200, Express(None, 0, bend_cents=300.0)),
+    ]
+    ahead = Performance(score_of(PIECE), seed=3)
+    for at, command in hands:
+        ahead.do(command, at)
+    wanted = ahead.render(60_000)
+    assert np.array_equal(played(Performance(score_of(PIECE), seed=3), 60_000, 128, hands), wanted)
+    for left_out in (3, 7):
+        other = Performance(score_of(PIECE), seed=3)
+        for number, (at, command) in enumerate(hands):
+            if number != left_out:
+                other.do(command, at)
+        same = np.array_equal(other.render(60_000), wanted)
+        # The finger that has left moves nothing; the one that strikes again moves what it struck.
+        assert same == (left_out == 3)

@@ -28,7 +28,7 @@ SPOKEN = [
     NoteOn(60, 0.5),
     NoteOn(60, 0.5, "lullaby", 3),
     NoteOff(60),
-    NoteOff(60, kept=True),
+    NoteOff(60, pedalled=True),
     Express(60, 2, "lullaby", bend_cents=-4800.0),
     Express(pressure=0.5),
     Express(bend_cents=200.0, whole=True),

@@ -32,7 +32,7 @@ class Played:
             if isinstance(command, NoteOn):
                 assert (command.channel, command.note) not in self.sounding
                 self.sounding[command.channel, command.note] = command
-            elif isinstance(command, NoteOff) and not command.kept:
+            elif isinstance(command, NoteOff) and not command.pedalled:
                 begun = self.sounding.pop((command.channel, command.note))
                 assert begun.sound == command.sound
             elif isinstance(command, Express) and command.note is None:

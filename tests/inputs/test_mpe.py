@@ -210,7 +210,7 @@ def test_a_finger_that_has_left_moves_its_note_no_more() -> None:
     """3.3.3 and its figure 6: the pedal holds the first note, the second one is bent alone."""
     play = Played()
     play(*lower(15), 0xB0, 64, 127, 0x93, 60, 100)
-    assert play(0x83, 60, 30) == [NoteOff(60, 30 / 127, None, 3, kept=True)]
+    assert play(0x83, 60, 30) == [NoteOff(60, 30 / 127, None, 3, pedalled=True)]
     assert play.notes == [60]
     play(0x93, 67, 100)
     (bent,) = play(0xE3, 0, 80)
@@ -219,6 +219,19 @@ def test_a_finger_that_has_left_moves_its_note_no_more() -> None:
     assert len(wheel) == 16
     assert all(isinstance(command, Express) and command.whole for command in wheel)
     assert play(0xB0, 64, 0) == [NoteOff(60, 30 / 127, None, 3)]
+    play(0xB0, 64, 127, 0x83, 67, 0, 0x94, 62, 100)
+    assert play(0xB0, 123, 0) == [NoteOff(62, 64 / 127, None, 4, pedalled=True)]
+    assert play(0x84, 62, 0) == [], "it has left"
+
+
+def test_a_cable_that_is_pulled_leaves_no_bend_behind() -> None:
+    """What is plugged in after it begins at rest, and knows no zones."""
+    play = Played()
+    play(*lower(15), 0xE3, 0, 96, 0xE0, 0, 0, 0xD0, 90, 0xB5, 74, 127)
+    assert play.bend_cents[3] == 2200.0
+    play(0xFF)
+    assert play.bend_cents == play.pressure == [0.0] * 16
+    assert play.timbre == [0.5] * 16
 
 
 def test_notes_on_the_master_are_played_and_pressed_by_key() -> None:

@@ -58,6 +58,16 @@ def test_no_true_peak_passes_the_ceiling(rate_hz: float, boost_db: float) -> Non
     assert meter.true_peak_dbtp > -6.0
 
 
+def test_two_pieces_at_once_do_not_pass_the_ceiling_either() -> None:
+    desk = Desk(48_000.0, 48_000.0)
+    desk.added = True
+    while not desk.guarded:
+        assert np.abs(desk.through(mastered(0.1))).max() <= level_from_db(-1.0)
+    out = through(desk, mastered(3.0) * np.float32(1.4))
+    assert np.abs(out).max() <= level_from_db(-1.0)
+    assert np.abs(out).max() > 0.8
+
+
 def test_the_volume_moves_without_a_zipper() -> None:
     desk = Desk(48_000.0, 48_000.0)
     audio = np.full((48_000, 2), 0.1, np.float32)

@@ -26,6 +26,8 @@ class Desk:
     def __init__(self, from_hz: float, to_hz: float) -> None:
         self.rate_hz = to_hz
         self.boost = 1.0
+        self.added = False
+        """Whether what comes may be over the ceiling although nothing is boosted here."""
         self._now = 1.0
         self._state = limiter_state(to_hz)
         self._left = np.zeros((0, 2), np.float32)
@@ -36,6 +38,11 @@ class Desk:
             self._resampler = soxr.ResampleStream(from_hz, to_hz, 2, dtype="float32", quality="HQ")
         self._blended = 0.0 if self._resampler is None else 1.0
         """How far the sound has passed over from the way past the ceiling to the way under it, 0 to 1."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether all of it passes under the ceiling."""
+        return self._blended == 1.0
 
     @property
     def latency_frames(self) -> int:
@@ -53,7 +60,7 @@ class Desk:
         if not whole:
             return audio[:0]
         x = np.ascontiguousarray(audio[:whole].T)
-        if not self._blended and self.boost == 1.0:
+        if not (self._blended or self.added) and self.boost == 1.0:
             # The ceiling only has to know what came last.
             past = self._state.past
             kept = min(whole, past.shape[1])
@@ -61,10 +68,10 @@ class Desk:
             past[:, past.shape[1] - kept :] = x[:, whole - kept :]
             return audio[:whole]
         steps, out = whole // GRID_FRAMES, np.empty_like(x)
-        if self._blended == 1.0 and (self._now, self.boost) != (1.0, 1.0):
+        if self.guarded and (self._now, self.boost) != (1.0, 1.0):
             x *= self._gains(steps)
         limiter(self._state, CEILING, x, out)
-        return (out if self._blended == 1.0 else self._blend(x, out)).T
+        return (out if self.guarded else self._blend(x, out)).T
 
     def _blend(self, x: F32, limited: F32) -> F32:
         """From the way past the ceiling to the way under it, before anything is added."""

@@ -240,6 +240,8 @@ class Sound:
         length = FOLLOW_S * self._performance.rate
         angle = np.minimum((self._faded + np.arange(len(audio))) / length, 1.0) * (np.pi / 2.0)
         before = self._fading.render(len(audio))
+        if not self._desk.guarded:
+            return before
         self._faded += len(audio)
         if self._faded >= length:
             self._fading = None
@@ -267,7 +269,7 @@ class Sound:
                 performance.rate,
                 performance.here(),
                 (float(self._peaks[0]), float(self._peaks[1])),
-                self._ring.ready / self._desk.rate_hz,
+                (self._ring.ready + self._desk.latency_frames) / self._desk.rate_hz,
                 self._cushion,
                 performance.ended,
                 said,
@@ -300,12 +302,13 @@ class Sound:
         frame = performance.frame
         if at_s is not None:
             frame = hand_frame(performance, self._moments, at_s, self._cushion)
-            if isinstance(command, NoteOn):
-                self._awaited = frame + performance.delay_frames + 1
         try:
             performance.do(command, frame)
         except (KeyError, ValueError) as error:
             self.tell("said", str(error.args[0] if error.args else error))
+        else:
+            if at_s is not None and isinstance(command, NoteOn):
+                self._awaited = frame + performance.delay_frames + 1
 
     def _open(self, rate_hz: float) -> None:
         """A device is there and takes nothing yet: fills the ring in its rate."""
@@ -369,6 +372,7 @@ class Sound:
     def _take_over(self, new: Performance) -> None:
         new.render(max(0, self._performance.frame - new.frame))
         self._fading, self._performance, self._faded = self._performance, new, 0
+        self._desk.added = True  # two at the ceiling are more than one
         if self._recorder is not None:
             self._recorder.close()
             self._recorder = self._recording()
@@ -390,7 +394,8 @@ def next_frames(
     notes: spans are cut there anyhow, and every other cut costs as much as a quarter of them.
     """
     missing, least = cushion_frames - ready_frames, least_frames(cushion_frames)
-    hasty = busy_at is None and 0 < awaited_frames <= 3 * least
+    # Once past the cushion there is no hurry: keys that follow each other closely would be driven apart.
+    hasty = busy_at is None and 0 < awaited_frames <= 3 * least and missing >= 0
     awaited = -(-awaited_frames // GRID_FRAMES) * GRID_FRAMES if hasty else 0
     whole = 0
     if busy_at is not None and cushion_frames >= 4 * _HAND_FRAMES:
