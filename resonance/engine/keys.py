@@ -130,10 +130,9 @@ class Keys:
         """Tunes a key, for notes to come."""
         self._tuned_hz[note] = pitch_hz
 
-    def follow(self, step: int, note: int) -> None:
-        """Brings the held notes of a key to where it is tuned now, where the score lets them follow."""
-        pitch_hz = self._key_hz(note)
-        if pitch_hz is None or self._score.held_notes != "follow":
+    def follow(self, step: int, note: int, pitch_hz: float) -> None:
+        """Brings the held notes of a key to where it was tuned, where the score lets them follow."""
+        if self._score.held_notes != "follow":
             return
         for part in self._parts.values():
             part.retune(step, note, pitch_hz)

@@ -627,7 +627,7 @@ class Performance:
                 self._tuned_hz[note] = pitch_hz
                 for engine in self._engines:
                     engine.keys.tune(note, pitch_hz)
-                self._touch(after, lambda engine: engine.keys.follow(engine.step, note))
+                self._touch(after, partial(_follow, note, pitch_hz))
 
     def _is_free(self, at: int) -> bool:
         """Whether another note can begin: of a flood of them no ear hears every one."""
@@ -803,6 +803,10 @@ def _nothing() -> None:
 
 def _let_go(played: Collection[int], velocity: float, engine: Engine) -> None:
     engine.keys.release(engine.step, played, velocity)
+
+
+def _follow(note: int, pitch_hz: float, engine: Engine) -> None:
+    engine.keys.follow(engine.step, note, pitch_hz)
 
 
 def _leave(played: Collection[int], engine: Engine) -> None:
