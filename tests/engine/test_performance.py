@@ -1,12 +1,14 @@
 """A performance: the engine's own samples, and hands on it that count the same however it is asked."""
 
+import random
+
 import numpy as np
 import pytest
 from listening import alone, score_of
 from test_engine import PIECE
 
 import resonance
-from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Set
+from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Set, Tune
 from resonance.engine.engine import Engine
 from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, MOST_NOTES_HZ, Performance
 from resonance.sounds.memories import _built_in
@@ -214,3 +216,35 @@ def test_what_is_known_ahead_is_done_as_what_comes_at_its_time() -> None:
         same = np.array_equal(other.render(60_000), wanted)
         # The finger that has left moves nothing; the one that strikes again moves what it struck.
         assert same == (left_out == 3)
+
+
+def anything(chance: random.Random, end: int) -> list[tuple[int, Command]]:
+    """Whatever hands can do to notes, close together and far apart, in no sense."""
+    hands: list[tuple[int, Command]] = []
+    at = 0
+    while (at := at + chance.choice((0, 0, 1, 5, 63, 64, 100, 256, 700))) < end:
+        note, channel, place = chance.choice((57, 60, 69)), chance.choice((0, 3)), chance.random()
+        sound = chance.choice(("crystals", "lullaby", None))
+        asked: list[Command] = [
+            NoteOn(note, 0.1 + 0.9 * place, sound, channel),
+            NoteOff(note, place, sound, channel, pedalled=place < 0.5),
+            Express(None, channel, bend_cents=1000.0 * place - 500.0, whole=chance.random() < 0.5),
+            Express(note, channel, pressure=place),
+            Express(None, channel, timbre=place),
+            Set("tension", place),
+            LetGo("tension"),
+            Tune(note, 200.0 + 300.0 * place),
+            AllOff(channel, cut=place < 0.5),
+        ]
+        hands.append((at, chance.choices(asked, (6, 5, 3, 2, 1, 1, 1, 1, 1))[0]))
+    return hands
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_hands_do_a_take_of_it_is_the_same(seed: int) -> None:
+    hands = anything(random.Random(seed), 40_000)
+    ahead = Performance(score_of(PIECE), seed=3)
+    for at, command in hands:
+        ahead.do(command, at)
+    wanted = ahead.render(48_000)
+    assert np.array_equal(played(Performance(score_of(PIECE), seed=3), 48_000, 128, hands), wanted)
