@@ -173,9 +173,12 @@ def family(pid: int) -> list[int]:
 
 
 def memory_mb(pids: list[int]) -> list[float]:
-    """What each of them holds; what they share counts in part."""
-    held = [re.search(r"^Pss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M) for pid in pids]
-    return [int(found[1]) / 1024.0 for found in held if found]
+    """What each of them holds for itself; what they share with each other counts in part.
+
+    Files are left out, libraries above all: their share of those grows as a stranger ends who had them too.
+    """
+    held = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
+    return [sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem): +(\d+)", each, re.M))) / 1024.0 for each in held]
 
 
 def cpu_s(pids: list[int], but_thread: Path) -> float:
