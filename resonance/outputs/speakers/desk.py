@@ -31,6 +31,7 @@ class Desk:
         self._now = 1.0
         self._state = limiter_state(to_hz)
         self._left = np.zeros((0, 2), np.float32)
+        self._last = np.zeros((0, 2), np.float32)
         self._resampler: Any = None
         if from_hz != to_hz:
             import soxr
@@ -59,14 +60,15 @@ class Desk:
         self._left = audio[whole:].copy()
         if not whole:
             return audio[:0]
-        x = np.ascontiguousarray(audio[:whole].T)
         if not (self._blended or self.added) and self.boost == 1.0:
-            # The ceiling only has to know what came last.
-            past = self._state.past
-            kept = min(whole, past.shape[1])
-            past[:, : past.shape[1] - kept] = past[:, kept:].copy()
-            past[:, past.shape[1] - kept :] = x[:, whole - kept :]
+            known = limiter_latency(self.rate_hz) + GRID_FRAMES
+            self._last = np.concatenate([self._last, audio[max(0, whole - known) : whole]])[-known:]
             return audio[:whole]
+        if not self._blended:
+            # A ceiling that comes in has to know what came last.
+            last = np.ascontiguousarray(self._last.T)
+            limiter(self._state, CEILING, last, last.copy())
+        x = np.ascontiguousarray(audio[:whole].T)
         steps, out = whole // GRID_FRAMES, np.empty_like(x)
         if self.guarded and (self._now, self.boost) != (1.0, 1.0):
             x *= self._gains(steps)

@@ -237,11 +237,11 @@ class Sound:
     def _taken_over(self, audio: F32) -> F32:
         """The new score's sound over the old one's, at equal power."""
         assert self._fading is not None
-        length = FOLLOW_S * self._performance.rate
-        angle = np.minimum((self._faded + np.arange(len(audio))) / length, 1.0) * (np.pi / 2.0)
         before = self._fading.render(len(audio))
         if not self._desk.guarded:
             return before
+        length = FOLLOW_S * self._performance.rate
+        angle = np.minimum((self._faded + np.arange(len(audio))) / length, 1.0) * (np.pi / 2.0)
         self._faded += len(audio)
         if self._faded >= length:
             self._fading = None
