@@ -69,6 +69,9 @@ class _Channel:
         return min(MOST_BEND_CENTS, max(-MOST_BEND_CENTS, bent))
 
 
+_AT_REST = _Channel()
+
+
 class Keyboard:
     """One cable's keys. `sounds` says what a channel plays, from 0; others play the score's instrument.
 
@@ -122,14 +125,11 @@ class Keyboard:
     def silence(self) -> list[Command]:
         """Lets go of every note, and puts every channel at rest: the cable was pulled, or reset."""
         commands = [command for number in range(CHANNELS) for command in self._release_all(number)]
-        felt = [self._felt(number) for number in range(CHANNELS)]
+        before = self._felt()
         self._channels = [_Channel() for _ in range(CHANNELS)]
         self._masters = [None] * CHANNELS
         self.members = {LOWER: 0, UPPER: 0}
-        for number, before in enumerate(felt):
-            rest = self._felt(number)
-            commands += rest if before != rest else []
-        return commands
+        return [*commands, *self._moved_since(before)]
 
     # Keys and pedals
 
@@ -280,6 +280,7 @@ class Keyboard:
 
     def _configure(self, master: int, members: int) -> list[Command]:
         """A zone is made, changed or ended; where zones meet, the newer one has its way."""
+        before = self._felt()
         other = UPPER if master == LOWER else LOWER
         self.members[master] = members
         self.members[other] = max(0, min(self.members[other], CHANNELS - 2 - members))
@@ -294,11 +295,9 @@ class Keyboard:
         self._masters = masters
         for each in changed:
             self._channels[each] = _Channel()
-        moved = sorted({*changed, *(self._zone(master) if members else ())})
-        for each in moved:
+        for each in {*changed, *(self._zone(master) if members else ())}:
             self._channels[each].range_cents = MEMBER_BEND_CENTS if self.is_member(each) else BEND_CENTS
-            commands += self._felt(each)
-        return commands
+        return [*commands, *self._moved_since(before)]
 
     # What is heard of a channel
 
@@ -310,10 +309,19 @@ class Keyboard:
             for each in self._zone(number)
         ]
 
-    def _felt(self, number: int) -> list[Command]:
-        """All that a channel's notes feel, its finger's and what is done to the whole."""
-        own = self._channels[number] if self.is_member(number) else _Channel()
+    def _felt(self) -> dict[tuple[int, bool], tuple[float, float, float]]:
+        """Bend, pressure and timbre that each channel's notes feel: by finger, and with True by the whole."""
+        felt = {}
+        for number in range(CHANNELS):
+            own = self._channels[number] if self.is_member(number) else _AT_REST
+            for of, whole in ((own, False), (self._channels[self._leader(number)], True)):
+                felt[number, whole] = of.bend_cents, of.pressure, of.timbre
+        return felt
+
+    def _moved_since(self, before: Mapping[tuple[int, bool], tuple[float, float, float]]) -> list[Command]:
+        """What is to be told of all that is felt otherwise than `before`."""
         return [
-            Express(None, self._first + number, None, of.bend_cents, of.pressure, of.timbre, whole)
-            for of, whole in ((own, False), (self._channels[self._leader(number)], True))
+            Express(None, self._first + number, None, *felt, whole)
+            for (number, whole), felt in self._felt().items()
+            if felt != before[number, whole]
         ]
