@@ -51,7 +51,8 @@ class Hand:
         if step < self._since.max() + GLIDE_STEPS:
             return _felt(self._over(step, steps))
         if self._still is None:
-            self._still = _felt(np.repeat(self._to[:, None], MAX_STEPS + 1, axis=1))
+            resting = _felt(self._to[:, None])
+            self._still = Touch(*(np.full(MAX_STEPS + 1, curve[0]) for curve in resting.curves))
         return self._still.cut(slice(0, steps + 1))
 
     def _over(self, step: int, steps: int) -> F64:
@@ -64,6 +65,11 @@ class Hand:
 def _felt(over: F64) -> Touch:
     """Finger and whole channel as one. Source: RP-053, 2.4 to 2.6: combined for each note separately."""
     bend_cents, pressure, timbre, whole_bend_cents, whole_pressure, whole_timbre, tuned_cents = over
-    bend_cents = np.clip(bend_cents + whole_bend_cents, -MOST_BEND_CENTS, MOST_BEND_CENTS)
-    timbre = np.clip(timbre + (whole_timbre - _FINGER["timbre"]), 0.0, 1.0)
+    bend_cents = _within(bend_cents + whole_bend_cents, -MOST_BEND_CENTS, MOST_BEND_CENTS)
+    timbre = _within(timbre + (whole_timbre - _FINGER["timbre"]), 0.0, 1.0)
     return Touch(bend_cents + tuned_cents, np.maximum(pressure, whole_pressure), timbre)
+
+
+def _within(values: F64, low: float, high: float) -> F64:
+    """`np.clip`, which takes three times as long for as few."""
+    return np.minimum(np.maximum(values, low), high)

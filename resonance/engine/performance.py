@@ -87,6 +87,9 @@ _BREATH_S = 0.03
 """Between two sounds of a night to come: what is heard now goes first."""
 
 
+OF_THE_PIECE = (Set, LetGo, Launch, Hold, Rest, Pulse)
+"""What is done to the piece itself, and so where it is next sounded ahead."""
+
 _Moves = dict[tuple[int | None, int, str | None, str], float]
 """What hands do to notes up to a step: by note, channel, sound and what is moved."""
 _Due = list[tuple[int, int, Callable[[], None]]]
@@ -219,6 +222,7 @@ class Performance:
         self._legs: list[Leg] = []
         opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
         self._step = self._ahead = opening.step
+        self._piece_open = 0
         # The ceiling's look-ahead comes out first: before the beginning nobody asks for it.
         self._skip = self.latency_frames if opening.step == 0 else 0
         self.frame = opening.step * GRID_FRAMES - (self.latency_frames - self._skip)
@@ -240,10 +244,10 @@ class Performance:
         """From the frame at which a note is played to its first sample: the same for every note."""
         return self.latency_frames + self.rounding_frames
 
-    @property
-    def first_open(self) -> int:
-        """The first frame at which something can still be done; a little before `frame`, as it is late."""
-        return max(0, self.frame + self._surplus.shape[1] - self.rounding_frames)
+    def first_open(self, command: Command) -> int:
+        """The first frame at which this can still be done; notes a little before `frame`, as it is late."""
+        first = max(0, self.frame + self._surplus.shape[1] - self.rounding_frames)
+        return max(first, self._piece_open) if isinstance(command, OF_THE_PIECE) else first
 
     @property
     def rounding_frames(self) -> int:
@@ -266,13 +270,14 @@ class Performance:
         return self.frame >= self.end
 
     def do(self, command: Command, frame: int | None = None) -> None:
-        """Does what is asked, at `frame` (default: now), which must be `first_open` or later.
+        """Does what is asked, at `frame` (default: as soon as it can be), `first_open` or later.
 
         Raises ValueError or KeyError for what the score does not have, before anything is changed.
         """
-        at = self.frame if frame is None else frame
-        if at < self.first_open:
-            raise CommandError(f"frame {at} is over; the next is {self.first_open}")
+        first = self.first_open(command)
+        at = max(first, self.frame) if frame is None else frame
+        if at < first:
+            raise CommandError(f"frame {at} is over; the next is {first}")
         self._check(command)
         heapq.heappush(self._asked, (at, self._next(), command))
         self._catch_up()
@@ -300,15 +305,31 @@ class Performance:
             done += taken
         return out
 
+    def sound_ahead(self) -> None:
+        """Sounds the piece ahead where that is next, for who has time now: a note is then rendered sooner.
+
+        What is done to the piece from here on is done after that.
+        """
+        ready = self.frame > 0 and self._surplus.shape[1] == 0 and self._step == self._ahead
+        # A note of these frames would still be the engine's that goes.
+        if ready and not self.ended and self._handover_step() > self._step:
+            self._catch_up()
+            self._settle()
+            self._sound_ahead(AHEAD_STEPS)
+            self._piece_open = self.frame + 1
+
+    def _sound_ahead(self, steps: int) -> None:
+        reach = min(self._grid(self._step + max(steps, AHEAD_STEPS)), self._next_due()) - self._step
+        reach = self._begin_asked_within(min(reach, MAX_STEPS), self._due)
+        for leg in self._legs:
+            leg.engine.sound_ahead(reach)
+        self._ahead += reach
+
     def _advance(self, steps: int) -> None:
         """Plays up to `steps` steps, no further than the next thing that is due."""
         self._settle()
         if self._step == self._ahead:
-            reach = min(self._grid(self._step + max(steps, AHEAD_STEPS)), self._next_due()) - self._step
-            reach = self._begin_asked_within(min(reach, MAX_STEPS), self._due)
-            for leg in self._legs:
-                leg.engine.sound_ahead(reach)
-            self._ahead += reach
+            self._sound_ahead(steps)
         steps = self._begin_asked_within(min(steps, self._ahead - self._step), self._touches)
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)

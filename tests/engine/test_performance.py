@@ -8,7 +8,19 @@ from listening import alone, score_of
 from test_engine import PIECE
 
 import resonance
-from resonance.engine.commands import AllOff, Command, Express, LetGo, NoteOff, NoteOn, Set, Tune
+from resonance.engine.commands import (
+    AllOff,
+    Command,
+    Express,
+    Hold,
+    Launch,
+    LetGo,
+    NoteOff,
+    NoteOn,
+    Pulse,
+    Set,
+    Tune,
+)
 from resonance.engine.engine import Engine
 from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, MOST_NOTES_HZ, Performance
 from resonance.sounds.memories import _built_in
@@ -173,7 +185,7 @@ def test_wrong_commands_are_refused_and_change_nothing() -> None:
         performance.do(NoteOn(60, 0.5, "lullabye"), 500)
     performance.render(1000)
     with pytest.raises(ValueError, match="over"):
-        performance.do(AllOff(), performance.first_open - 1)
+        performance.do(AllOff(), performance.first_open(AllOff()) - 1)
     assert np.array_equal(performance.render(9000), resonance.render(score_of(PIECE), seed=3)[1000:10_000])
 
 
@@ -235,8 +247,11 @@ def anything(chance: random.Random, end: int) -> list[tuple[int, Command]]:
             LetGo("tension"),
             Tune(note, 200.0 + 300.0 * place),
             AllOff(channel, cut=place < 0.5),
+            Pulse(0.1, 0.5 + place),
+            Launch("one", chance.choice(("now", "beat"))),
+            Hold(place < 0.5),
         ]
-        hands.append((at, chance.choices(asked, (6, 5, 3, 2, 1, 1, 1, 1, 1))[0]))
+        hands.append((at, chance.choices(asked, (24, 20, 12, 8, 4, 4, 4, 4, 4, 1, 1, 1))[0]))
     return hands
 
 
@@ -248,3 +263,44 @@ def test_whatever_hands_do_a_take_of_it_is_the_same(seed: int) -> None:
         ahead.do(command, at)
     wanted = ahead.render(48_000)
     assert np.array_equal(played(Performance(score_of(PIECE), seed=3), 48_000, 128, hands), wanted)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_sounds_the_piece_ahead_is_heard_as_whoever_does_not(seed: int) -> None:
+    """What hands do comes as soon as it can: right after the piece was sounded ahead as well."""
+    chance = random.Random(seed)
+    waiting = anything(chance, 40_000)
+    performance, heard, did, last = Performance(score_of(PIECE), seed=3), [], [], 0
+    while performance.frame < 48_000:
+        while waiting and waiting[0][0] <= performance.frame + 64:
+            if chance.random() < 0.5:
+                performance.sound_ahead()
+            at, command = waiting.pop(0)
+            last = max(at, last, performance.first_open(command))
+            performance.do(command, last)
+            did.append((last, command))
+        performance.sound_ahead()
+        heard.append(performance.render(min(128, 48_000 - performance.frame)))
+    again = Performance(score_of(PIECE), seed=3)
+    for at, command in did:
+        again.do(command, at)
+    assert np.array_equal(np.concatenate(heard), again.render(48_000))
+
+
+def test_a_note_at_the_border_of_two_nights_is_played_by_the_first() -> None:
+    def nights() -> Performance:
+        return Performance(score_of(PIECE), seed=3, endless=True, duration_s=1.0)
+
+    searching, border = nights(), 0
+    while searching.here().number == 0:
+        border = searching.frame
+        searching.render(64)
+    heard = []
+    for has_time in (False, True):
+        performance = nights()
+        performance.render(border)
+        if has_time:
+            performance.sound_ahead()
+        performance.do(NoteOn(69, 0.9), performance.first_open(NoteOn(69, 0.9)))
+        heard.append(performance.render(9_600))
+    assert np.array_equal(*heard)

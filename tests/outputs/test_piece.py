@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from resonance.engine.commands import Command, NoteOn
 from resonance.outputs.speakers.moments import Moments
 from resonance.outputs.speakers.piece import hand_frame, least_frames, next_frames
 
@@ -42,8 +43,7 @@ class Rendered:
     def __init__(self) -> None:
         self.frame = 0
 
-    @property
-    def first_open(self) -> int:
+    def first_open(self, _: Command) -> int:
         return max(0, self.frame - self.rounding_frames)
 
 
@@ -57,7 +57,7 @@ def test_keys_that_follow_closely_are_not_driven_apart(cushion: int, apart_s: fl
         taken = max(0, int(now_s * 375.0) * 128 - cushion)
         moments.saw(now_s, taken)
         while notes and notes[0] <= now_s:
-            frame = hand_frame(performance, moments, notes[0], cushion)
+            frame = hand_frame(performance, moments, NoteOn(60, 0.5), notes[0], cushion)
             awaited = frame + performance.delay_frames + 1
             later.append(frame - 48_000.0 * notes.pop(0))
         ready = performance.frame - taken

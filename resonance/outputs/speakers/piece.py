@@ -30,7 +30,7 @@ from resonance.dsp.denormals import flush_denormals
 from resonance.engine.beside import compiled_beside
 from resonance.engine.commands import Command, NoteOn
 from resonance.engine.history import Opening
-from resonance.engine.performance import HAND_STEPS, Performance, View
+from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, Performance, View
 from resonance.engine.takes import Recorder, Take
 from resonance.outputs.speakers.child import packed, read_pickle
 from resonance.outputs.speakers.desk import Desk
@@ -156,7 +156,7 @@ class Sound:
         self._announced = True
         self._peaks = np.zeros(2)
         self._told_at = 0.0
-        self._busy = 0.0
+        self._busy = self._ahead_s = 0.0
         self._awaited = 0
         self._fading: Performance | None = None
         self._faded = 0
@@ -206,6 +206,7 @@ class Sound:
                 self._render(frames)
             else:
                 self._announce()
+                self._sound_ahead()
                 self._asked.wait(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
             if time.monotonic() - self._told_at >= TELL_S:
                 self._tell_what_sounds()
@@ -218,12 +219,20 @@ class Sound:
         self._ring.drop(int(elapsed_s * self._desk.rate_hz))
         self._alone_since = now
 
+    def _sound_ahead(self) -> None:
+        """Has done while there is time what a note would wait for, where blocks are that short."""
+        if least_frames(self._cushion) < AHEAD_STEPS * GRID_FRAMES:
+            began_s = time.monotonic()
+            self._performance.sound_ahead()
+            self._ahead_s += time.monotonic() - began_s
+
     def _render(self, frames: int) -> None:
         performance = self._performance
         was_over = performance.ended
         began_s = time.monotonic()
         audio = performance.render(frames)
-        share = (time.monotonic() - began_s) * performance.rate / frames
+        share = (time.monotonic() - began_s + self._ahead_s) * performance.rate / frames
+        self._ahead_s = 0.0
         self._busy += (share - self._busy) * min(1.0, frames / (_BUSY_S * performance.rate))
         if self._fading is not None:
             audio = self._taken_over(audio)
@@ -299,15 +308,15 @@ class Sound:
 
     def _do(self, at_s: float | None, command: Command) -> None:
         performance = self._performance
-        frame = performance.frame
+        frame = None
         if at_s is not None:
-            frame = hand_frame(performance, self._moments, at_s, self._cushion)
+            frame = hand_frame(performance, self._moments, command, at_s, self._cushion)
         try:
             performance.do(command, frame)
         except (KeyError, ValueError) as error:
             self.tell("said", str(error.args[0] if error.args else error))
         else:
-            if at_s is not None and isinstance(command, NoteOn):
+            if frame is not None and isinstance(command, NoteOn):
                 self._awaited = frame + performance.delay_frames + 1
 
     def _open(self, rate_hz: float) -> None:
@@ -406,13 +415,15 @@ def next_frames(
     return whole + max(0, frames - whole) // _HAND_FRAMES * _HAND_FRAMES if whole else frames
 
 
-def hand_frame(performance: Performance, moments: Moments, at_s: float, cushion_frames: int) -> int:
+def hand_frame(
+    performance: Performance, moments: Moments, command: Command, at_s: float, cushion_frames: int
+) -> int:
     """The frame for what a hand did at a moment: its note is heard `HAND_S` and the look-ahead later.
 
     Blocks are whole steps, so that what a performance allows for others is not waited for.
     """
     ahead = cushion_frames + round(HAND_S * performance.rate) - performance.rounding_frames
-    return moments.frame(at_s, ahead, performance.first_open)
+    return moments.frame(at_s, ahead, performance.first_open(command))
 
 
 def _opening_in(score: Score, here: Opening, scenes: Sequence[str]) -> Opening:
