@@ -32,10 +32,10 @@ def mode_coefficients(frequency_hz: F64, t60_s: F64, rate_hz: float) -> tuple[F6
     `t60_s` is the time in which a mode falls by 60 dB. Modes at or above 0.49 times the rate get zeros.
     Stack the pair for `modes`: `np.stack(mode_coefficients(...))[None]` is one constant rotation.
     """
-    frequency_hz, t60_s = np.broadcast_arrays(
-        np.asarray(frequency_hz, dtype=np.float64), np.asarray(t60_s, dtype=np.float64)
-    )
-    decay = np.where(frequency_hz < 0.49 * rate_hz, 10.0 ** (-3.0 / (t60_s * rate_hz)), 0.0)
+    frequency_hz = np.asarray(frequency_hz, np.float64)
+    # Powers are slow: of no more decay times than there are.
+    ringing = 10.0 ** (-3.0 / (np.asarray(t60_s, np.float64) * rate_hz))
+    decay = np.where(frequency_hz < 0.49 * rate_hz, ringing, 0.0)
     angle = 2.0 * np.pi * frequency_hz / rate_hz
     return decay * np.cos(angle), decay * np.sin(angle)
 
@@ -209,11 +209,11 @@ def _modes(
 def modes(state: F64, rotation: F64, strike: F64, left: F32, right: F32, excitation: F32, out: F32) -> None:
     """Adds a bank of `n` modes, all struck by the same excitation.
 
-    `state` (2, n) holds real and imaginary parts. `rotation` (k, 2, n) is `mode_coefficients`, stacked: k = 1
-    for modes that stay, k = steps for modes that glide, one row a step. `strike` (n,) float64 is how strongly
-    the excitation meets each mode; `left` and `right` (n,) float32 how loudly it is heard; `excitation`
-    (frames,) and `out` (2, frames) float32. The imaginary part is heard, so a struck mode begins as a sine,
-    at zero, one frame after the blow. Modes that fell below -200 dB are put to rest, and cost nothing.
+    `state` (2, n) holds real and imaginary parts. `rotation` (k, 2, n) is `mode_coefficients`, stacked: a row
+    a step while modes glide, the last of them for all steps that follow. `strike` (n,) float64 is how
+    strongly the excitation meets each mode; `left` and `right` (n,) float32 how loudly it is heard;
+    `excitation` (frames,) and `out` (2, frames) float32. The imaginary part is heard, so a struck mode begins
+    as a sine, at zero, one frame after the blow. Modes below -200 dB are put to rest, and cost nothing.
     """
     ahead = _scratch.tables(state.shape[1])
     tables = (ahead.turns, ahead.leap, ahead.powers, ahead.answer, ahead.blow)

@@ -7,11 +7,12 @@ second to the third.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from resonance.dsp import F64
+from resonance.dsp import F64, kernel
 from resonance.dsp.curves import levels
 
 
@@ -65,6 +66,20 @@ def formants_at(throat: Throat, vowel: F64) -> tuple[F64, F64]:
     return centre_hz, levels(level_db)
 
 
+@kernel
+def _lifted(frequency_hz: F64, centre_hz: F64, level: F64, width_hz: F64, out: F64) -> None:
+    """Writes how each harmonic is lifted by all formants of a throat, (n, harmonics)."""
+    for row in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[row, i] = 0.0
+        for formant in range(width_hz.size):
+            edge_hz, loud = 0.5 * width_hz[formant], level[row, formant]
+            for i in range(out.shape[1]):
+                away = np.true_divide(frequency_hz[row, i] - centre_hz[row, formant], edge_hz)
+                root = math.sqrt(1.0 + _EDGE * away * away)
+                out[row, i] += np.true_divide(loud, root * math.sqrt(root))
+
+
 def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
     """The level of each harmonic, shaped as `frequency_hz` (n, harmonics), under formants (n, 5) each.
 
@@ -72,9 +87,6 @@ def sung(throat: Throat, frequency_hz: F64, centre_hz: F64, level: F64) -> F64:
     resonance's 6 and two in a row's 12, so that the valley between two formants is heard. The source bends
     at 700 Hz (by ear: a soft voice) and falls from there on.
     """
-    total = np.zeros_like(frequency_hz)
-    for formant, width_hz in enumerate(throat.bandwidth_hz):
-        away = (frequency_hz - centre_hz[:, formant, None]) / (0.5 * width_hz)
-        root = np.sqrt(1.0 + _EDGE * away * away)
-        total += level[:, formant, None] / (root * np.sqrt(root))
-    return total / (1.0 + (frequency_hz / 700.0) ** 1.2)
+    lifted = np.empty_like(frequency_hz)
+    _lifted(frequency_hz, centre_hz, level, throat.bandwidth_hz, lifted)
+    return lifted / (1.0 + (frequency_hz / 700.0) ** 1.2)

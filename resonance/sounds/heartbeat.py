@@ -12,6 +12,7 @@ systole is about 0.3 of the beat at rest.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -108,7 +109,7 @@ class HeartbeatVoice(Voice):
         self._age += span.frames
 
     def _turns(self, span: Span) -> F64:
-        """The modes' rotation at every step: the skin gives way under the blow, and comes back."""
+        """The modes' rotation while it moves: the skin gives way under the blow, and comes back."""
         steps = span.steps
         age_s = (self._age + np.arange(steps) * GRID_FRAMES) / self._rate_hz
         give = _GIVE * np.exp(-age_s / _GIVE_S)
@@ -119,9 +120,8 @@ class HeartbeatVoice(Voice):
         frequency_hz = np.empty((giving, len(self._t60)))
         frequency_hz[:, : len(_MEMBRANE)] = self._pitch_hz * (1.0 + give[:giving, None]) * _MEMBRANE
         frequency_hz[:, len(_MEMBRANE) :] = _CHEST_HZ
-        rotation = self._rotation[: 1 if giving == 1 else steps]
-        rotation[:giving, 0], rotation[:giving, 1] = mode_coefficients(frequency_hz, self._t60, self._rate_hz)
-        rotation[giving:] = rotation[giving - 1]
+        rotation = self._rotation[:giving]
+        rotation[:, 0], rotation[:, 1] = mode_coefficients(frequency_hz, self._t60, self._rate_hz)
         return rotation
 
 
@@ -136,7 +136,11 @@ def _blow(softness: float, second: bool, height: float, key: np.uint64, rate_hz:
     rustle = np.zeros((1, GRID_FRAMES * -(-frames // GRID_FRAMES)), np.float32)
     white(key, 0, rustle)
     pulse *= 1.0 + 0.25 * (1.0 - softness) * rustle[0, :frames]
-    recoil = 1.0 - np.cos(
-        2.0 * np.pi * (np.arange(int(_RECOIL_S * rate_hz)) + 0.5) / int(_RECOIL_S * rate_hz)
-    )
-    return np.concatenate((pulse / pulse.sum(), -recoil / recoil.sum())).astype(np.float32)
+    return np.concatenate((pulse / pulse.sum(), -_recoil(int(_RECOIL_S * rate_hz)))).astype(np.float32)
+
+
+@functools.cache
+def _recoil(frames: int) -> F64:
+    """A smooth pulse of unit area, read only: it is the same after every blow."""
+    recoil: F64 = 1.0 - np.cos(2.0 * np.pi * (np.arange(frames) + 0.5) / frames)
+    return recoil / recoil.sum()
