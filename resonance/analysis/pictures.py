@@ -314,7 +314,7 @@ def _figure(title: str, details: str, pixels: tuple[int, int]) -> Any:
     figure = Figure(figsize=(pixels[0] / 100, pixels[1] / 100), dpi=100, facecolor=NIGHT)
     FigureCanvasAgg(figure)
     side = SIDE_PIXELS / pixels[0]
-    figure.text(side, 0.962, title, color=INK, fontsize=19, fontweight="light", va="center")
+    figure.text(side, 0.962, title, color=INK, fontsize=19, fontweight="light", va="center", parse_math=False)
     figure.text(1.0 - side, 0.962, details, color=FAINT, fontsize=11, va="center", ha="right")
     return figure
 
@@ -552,6 +552,7 @@ def _draw_names(panel: Any, scenes: Sequence[Scene], seconds: float) -> None:
             line + 1.2,
             name.replace("_", " "),
             color=_lighter(colour),
+            parse_math=False,
             fontsize=11,
             va="center",
             ha="right" if from_right else "left",

@@ -67,6 +67,8 @@ def _chunks(path: str | os.PathLike[str]) -> Iterator[tuple[bytes, bytes]]:
         data_bytes = 0
         while len(start := stream.read(8)) == 8:
             name, size = start[:4], struct.unpack("<I", start[4:])[0]
+            if name == b"data" and size == UNKNOWN and data_bytes == 0:
+                return  # written to a pipe: there is only sound up to the end
             if name == b"data":
                 _pass_over(stream, data_bytes if size == UNKNOWN else size)
                 continue

@@ -11,6 +11,7 @@ import argparse
 import glob
 import hashlib
 import importlib
+import itertools
 import json
 import logging
 import os
@@ -38,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = Manifest(path)
     missing = [each for each in planned if not manifest.has(each)]
     if not arguments.force:
-        for each in missing:
-            if each.path.exists() and not manifest.made(each.path):
-                raise CallError(f"{each.path} exists, and is none of this batch's: move it, or give --force")
+        for path in itertools.chain.from_iterable(each.files for each in missing):
+            if path.exists() and not manifest.made(path):
+                raise CallError(f"{path} exists, and is none of this batch's: move it, or give --force")
     if len(missing) < len(planned):
         print(f"{len(planned) - len(missing)} of {len(planned)} are there already", file=sys.stderr)
     failed = 0
@@ -77,13 +78,16 @@ class Manifest:
 
     def made(self, path: Path) -> bool:
         """Whether a file is one that this batch made, as it made it."""
-        line = self._lines.get(self._named(path))
-        return line is not None and line["sha256"][self._named(path)] == sha256(path)
+        name = self._named(path)
+        digests = {line["sha256"].get(name) for line in self._lines.values()} - {None}
+        return bool(digests) and sha256(path) in digests
 
     def has(self, planned: Planned) -> bool:
         """Whether a job is done: asked as it is now, and all its files there as they were made."""
         line = self._lines.get(self._named(planned.path))
         if line is None or line["identity"] != planned.identity:
+            return False
+        if not line["sha256"].keys() >= {self._named(path) for path in planned.files}:
             return False
         files = {self._folder / name: digest for name, digest in line["sha256"].items()}
         return all(path.is_file() and sha256(path) == digest for path, digest in files.items())
@@ -120,14 +124,11 @@ def rendered(planned: Planned) -> dict[str, Any]:
     """Does a job, wherever this is called: its summary, and the digests of its files by their paths."""
     job = replace(planned.job(), force=True, attempt=uuid.uuid4().hex[:12])
     made = produce(job)
-    files = [planned.path, *filter(None, [job.events])]
-    if job.stems is not None:
-        files += sorted(job.stems.glob("*.wav"))
     summary = {key: value for key, value in made.summary().items() if key not in _OF_ITS_RUN}
     return {
         **summary,
         "score_digest": job.score.digest,
-        "sha256": {str(path): sha256(path) for path in files},
+        "sha256": {str(path): sha256(path) for path in planned.files},
     }
 
 

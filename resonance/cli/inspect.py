@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 from resonance.analysis.pictures import Arc, Outline, arc_of, picture_of_audio, picture_of_score
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     with open_audio(subject) as audio:
         seconds = audio.frames / audio.samplerate
     _make_folder(picture)
-    picture_of_audio(subject, picture, arc=_arc_of(subject, seconds))
+    picture_of_audio(subject, picture, arc=arc_of_file(subject, seconds))
     return 0
 
 
@@ -39,15 +40,17 @@ def _make_folder(picture: Path) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _arc_of(audio: Path, seconds: float) -> Arc | None:
+def arc_of_file(audio: Path, seconds: float) -> Arc | None:
     """The arc that a render of ours follows, where its score is a preset and the file is the whole piece."""
     tags = read_tags(audio)
+    if tags.keys() & {"span", "hits", "take"}:
+        return None
     for name in preset_names():
         try:
             score = load(name)
         except ScoreError:
             continue
         if score.digest in " ".join(tags.values()):
-            timeline = Timeline(score, seconds)
-            return arc_of(timeline)
+            with suppress(ValueError):  # no piece is as short, or as long
+                return arc_of(Timeline(score, seconds))
     return None

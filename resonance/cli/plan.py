@@ -38,19 +38,27 @@ KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "only": _NAMES,
     "without": _NAMES,
     "events": _TEXT,
+    "midi-out": _TEXT,
 }
 """The options of `render` that a job can have, under their own names, and what each can be."""
-_PATHS = ("output", "stems", "events")
+_PATHS = ("output", "stems", "events", "midi-out")
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One file to be rendered: the `index`th of a call. `identity` belongs to all that it will sound like."""
+    """One render: the `index`th of a call, into its `files`, the mix first.
+
+    `identity` belongs to all that it will sound like.
+    """
 
     call: tuple[str, ...]
     index: int
-    path: Path
+    files: tuple[Path, ...]
     identity: str
+
+    @property
+    def path(self) -> Path:
+        return self.files[0]
 
     def job(self) -> Job:
         """The job, read anew: so it can be done on another machine."""
@@ -71,7 +79,8 @@ def plan(path: Path, allow_code: bool) -> list[Planned]:
     if not isinstance(asked, list) or not asked:
         reading.wrong(("job",), "there is no [[job]] to render")
         asked = []
-    planned: dict[Path, Planned] = {}
+    planned: list[Planned] = []
+    taken: set[Path] = set()
     for number, own in enumerate(asked):
         at = ("job", number)
         table = reading.table(at, own)
@@ -85,13 +94,14 @@ def plan(path: Path, allow_code: bool) -> list[Planned]:
             reading.wrong(at, str(error))
             continue
         for each in found:
-            if each.path in planned:
-                reading.wrong(at, f"{each.path} is another job's as well: give each an output of its own")
+            if both := taken.intersection(each.files):
+                reading.wrong(at, f"{min(both)} is another job's as well: give each one of its own")
                 break
-            planned[each.path] = each
+            taken.update(each.files)
+            planned.append(each)
     if reading.problems:
         raise reading.error()
-    return list(planned.values())
+    return planned
 
 
 def _check(reading: Reading, at: source.Path, table: Mapping[str, Any]) -> None:
@@ -114,7 +124,7 @@ def _planned(table: Mapping[str, Any], folder: Path, allow_code: bool) -> list[P
     call = tuple(_words(table, folder)) + (("--allow-code",) if allow_code else ())
     found = _jobs(call)
     return [
-        Planned(call, index, job.output, _identity(table, job))
+        Planned(call, index, tuple(job.files), _identity(table, job))
         for index, job in enumerate(found)
         if job.output is not None
     ]

@@ -19,6 +19,7 @@ from resonance.cli.levelling import levelled
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine import Block, Engine
+from resonance.engine.desk import SUMS
 from resonance.outputs import notes
 from resonance.outputs.aside import Aside
 from resonance.outputs.file import Writer, part_of
@@ -61,6 +62,16 @@ class Job:
     def part(self, path: Path, step: str = "") -> Path:
         """What one of its files is called while it grows."""
         return part_of(path.with_name(".".join(filter(None, (path.name, self.attempt, step)))))
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """All that it writes, the mix first."""
+        own = [path for path in (self.output, self.events, self.midi) if path is not None]
+        if self.stems is None:
+            return own
+        heard = set(self.only or self.score.sounds) - set(self.without)
+        names = [*(name for name in self.score.sounds if name in heard), *SUMS]
+        return [*own, *(self.stems / f"{name}.wav" for name in names)]
 
     @property
     def length_s(self) -> float:
@@ -292,6 +303,10 @@ class _Files:
             "score": job.score.name,
             "score digest": job.score.digest,
         }
+        if job.start_s or job.end_s is not None:
+            self._tags["span"] = f"{window.first / engine.rate:g}..{window.last / engine.rate:g}"
+        if job.hits:
+            self._tags["hits"] = " ".join(f"{name}={at_s:g}" for name, at_s in job.hits.items())
         if job.locks:
             self._tags["locks"] = " ".join(f"{name}={seed}" for name, seed in job.locks.items())
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import resonance
+from resonance.analysis.recording import read_tags
 from resonance.cli import CallError
 from resonance.cli.production import Job, produce
 from resonance.cli.progress import rendering
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         return render(arguments)
     score = resonance.load(arguments.score, allow_code=arguments.allow_code)
     wanted = list(jobs(score, arguments))
+    refuse_twice(path for job in wanted for path in job.files)
     for job in wanted:
         refuse_lost(job)
     for job in wanted:
@@ -101,12 +103,14 @@ def jobs(score: Score, arguments: argparse.Namespace) -> Iterator[Job]:
 
 def _check_files(job: Job) -> None:
     """Refuses a folder, an ending that cannot hold what is asked, and two things in one file."""
-    paths = [path for path in (job.output, job.events, job.midi) if path is not None]
-    if job.stems is not None:
-        paths += [job.stems / f"{name}.wav" for name in (*job.score.sounds, "space", "premaster")]
-    refuse_existing(paths, force=True)
+    refuse_existing(job.files, force=True)
     if job.output is not None:
         form_of(job.output, job.subtype, job.rate or int(job.score.rate))
+    refuse_twice(job.files)
+
+
+def refuse_twice(paths: Iterable[Path]) -> None:
+    """Refuses two things in one file."""
     seen: set[Path] = set()
     for path in paths:
         if path.absolute() in seen:
@@ -135,8 +139,17 @@ def check_sounds(
 
 
 def finished(job: Job) -> bool:
-    """Whether there is nothing left to go on with: the file is there, and no part of it."""
-    return job.resume and job.output is not None and job.output.exists() and not part_of(job.output).exists()
+    """Whether there is nothing left to go on with: all its files are there, and no part of the mix."""
+    if not job.resume or job.output is None or part_of(job.output).exists():
+        return False
+    if not all(path.is_file() for path in job.files):
+        return False
+    tags = read_tags(job.output)
+    for name, asked in (("seed", str(job.seed)), ("score digest", job.score.digest)):
+        if tags.get(name) != asked:
+            said = f"is finished, but of {name} {tags.get(name, 'unknown')}, not {asked}"
+            raise CallError(f"{job.output} {said}: give another name, or --force without --resume")
+    return True
 
 
 def refuse_lost(job: Job) -> None:

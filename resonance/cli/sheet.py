@@ -8,13 +8,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import resonance
 from resonance.analysis.pictures import arc_of, picture_of_audio
 from resonance.cli import CallError
 from resonance.cli.production import Job, Made, produce
 from resonance.cli.progress import rendering
-from resonance.cli.render import LEAST_S, MOST_S, check_sounds
+from resonance.cli.render import LEAST_S, MOST_S, check_sounds, refuse_existing
 from resonance.outputs.file import part_of
 from resonance.score import Score, Timeline
 
@@ -31,13 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.output)
     if (folder / PAGE).exists() and not arguments.force:
         raise CallError(f"{folder / PAGE} exists already: give another folder, or --force to overwrite it")
+    previews = {seed: folder / f"{score.name}-{seed}.ogg" for seed in arguments.seeds}
+    pictures = [preview.with_suffix(".png") for preview in previews.values()]
+    refuse_existing((*previews.values(), *pictures), arguments.force)
     folder.mkdir(parents=True, exist_ok=True)
     arc = arc_of(Timeline(score, arguments.duration))
     made = []
-    for seed in arguments.seeds:
+    for seed, preview in previews.items():
         job = Job(
             score,
-            folder / f"{score.name}-{seed}.ogg",
+            preview,
             seed,
             duration_s=arguments.duration,
             locks=dict(arguments.lock),
@@ -46,13 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         with rendering(arguments.duration, score) as progress:
             made.append(produce(job, progress.at))
-        assert job.output is not None
-        picture_of_audio(job.output, job.output.with_suffix(".png"), arc=arc, pixels=PIXELS)
+        picture_of_audio(preview, preview.with_suffix(".png"), arc=arc, pixels=PIXELS)
         # The page grows with the previews: the first can be heard while the last is rendered.
         part = part_of(folder / PAGE)
         part.write_text(page(score, made, _call(arguments)), encoding="utf-8")
         part.replace(folder / PAGE)
-        print(f"{job.output}: {made[-1].integrated_lufs:.1f} LUFS", file=sys.stderr)
+        print(f"{preview}: {made[-1].integrated_lufs:.1f} LUFS", file=sys.stderr)
     print(folder / PAGE)
     return 0
 
@@ -76,11 +79,10 @@ def page(score: Score, made: Sequence[Made], call: str) -> str:
 
 def _card(made: Made, call: str) -> str:
     assert made.path is not None
-    name = html.escape(made.path.stem)
     return _CARD.format(
         seed=made.seed,
-        picture=f"{name}.png",
-        audio=html.escape(made.path.name),
+        picture=quote(f"{made.path.stem}.png"),
+        audio=quote(made.path.name),
         facts=f"{made.integrated_lufs:.1f} LUFS, true peak {made.true_peak_dbtp:.1f} dBTP",
         command=html.escape(f"{call} --seed {made.seed}"),
     )

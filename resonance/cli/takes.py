@@ -23,10 +23,11 @@ from resonance.cli import CallError, Failure
 from resonance.cli.levelling import levelled
 from resonance.cli.production import Events, Made, Notes, Window, scenes_heard, stem_subtype
 from resonance.cli.progress import Progress, rendering
-from resonance.cli.render import is_piped, refuse_existing
+from resonance.cli.render import is_piped, refuse_existing, refuse_twice
 from resonance.contract import Event
 from resonance.dsp import F32
 from resonance.engine.commands import Command
+from resonance.engine.desk import SUMS
 from resonance.engine.performance import Performance
 from resonance.engine.takes import Take, TakeError, read
 from resonance.outputs.aside import Aside
@@ -66,8 +67,10 @@ def render(arguments: argparse.Namespace) -> int:
     piped = is_piped(arguments)
     events, midi = (Path(path) if path else None for path in (arguments.events, arguments.midi_out))
     folder = Path(arguments.stems) if arguments.stems else None
-    stems = sorted(folder.glob("*.wav"))[:1] if folder else []
-    refuse_existing((None if piped else output, events, midi, *stems), arguments.force)
+    there = sorted(folder.glob("*.wav"))[:1] if folder else []
+    refuse_existing((None if piped else output, events, midi, *there), arguments.force)
+    stems = [folder / f"{name}.wav" for name in (*take.score.sounds, *SUMS)] if folder else []
+    refuse_twice(filter(None, (Path(arguments.take), None if piped else output, events, midi, *stems)))
     tags: dict[str, str | int] = {
         "title": take.score.title,
         "seed": take.seed,

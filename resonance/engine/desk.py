@@ -93,6 +93,10 @@ def in_order(events: Sequence[Event]) -> list[Event]:
     return sorted(events, key=lambda event: (event.frame, event.name))
 
 
+SUMS = ("space", "premaster")
+"""Stems that are no sound's: all reverberation, and what all stems add up to."""
+
+
 class Desk:
     """The effects of a score, running; `order` is that of the parts, in which they are summed.
 

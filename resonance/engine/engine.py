@@ -18,7 +18,7 @@ from resonance.effects.master import Ceiling
 from resonance.engine import memory
 from resonance.engine.clock import PULSE, Clock
 from resonance.engine.course import Held, Landing, Leaving, Passage
-from resonance.engine.desk import PLACE, Block, Desk, in_order, place
+from resonance.engine.desk import PLACE, SUMS, Block, Desk, in_order, place
 from resonance.engine.ensemble import together
 from resonance.engine.keys import Keys
 from resonance.engine.parts import Part, Scratch
@@ -147,7 +147,7 @@ class Engine:
     @property
     def stem_names(self) -> Sequence[str]:
         """By what names a block has stems: those that add up, and at last what they add up to."""
-        return [*self.heard, "space", "premaster"]
+        return [*self.heard, *SUMS]
 
     @property
     def frame(self) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,8 @@ from resonance.outputs.quantise import Quantiser
 BLOCK_FRAMES = 65536
 """No encoder is given more at once: libsndfile 1.2.2 crashes on five minutes of OGG in one call."""
 
+_PATIENCE_S = 1.0
+"""A render that was killed may have processes that hold its file for a moment longer."""
 _FULL_BYTES = 65_536
 """A disk with less room than this is full for whoever writes blocks."""
 
@@ -118,9 +121,8 @@ class Writer:
     is known beforehand how many `frames` there will be, it is a WAV like any other; else it says no length,
     and has no tags and markers. `markers` are (frame, label), `loop` is (first frame, frame after the
     last). WAV files hold all of that, and it may be changed until `close`; MP3 files have markers as
-    chapters, other formats only the tags. `subtype` None means
-    the format's default; lossy formats have none to choose and ignore it. `riff_bytes` is where a WAV
-    becomes an RF64.
+    chapters, and may get a hundred more, other formats only the tags. `subtype` None means the format's
+    default; lossy formats have none to choose and ignore it. `riff_bytes` is where a WAV becomes an RF64.
 
     An exception in the `with` block leaves the `.part` as it is, valid and playable, and no other file; a
     `.part` in which nothing was written is removed. Missing folders are made. `part` is another name for it.
@@ -161,6 +163,7 @@ class Writer:
         self._closed = False
         self._resumed = False
         self._owned: BinaryIO | None = None
+        self._held: BinaryIO | None = None
         if channels not in (1, 2):
             raise ValueError(f"a file has 1 or 2 channels, not {channels}")
         if self._rate_hz != rate or rate < 1:
@@ -179,7 +182,8 @@ class Writer:
         self._chunked = True
         _refuse_existing(self.path, force)
         _make_folder(self.path.parent)
-        self._resumed = resume and ending == "wav" and self.part.exists() and self.part.stat().st_size > 0
+        self._held = _held(self.part)
+        self._resumed = resume and ending == "wav" and self.part.stat().st_size > 0
         self._owned = self.part.open("r+b" if self._resumed else "wb")
         with self._disk_errors():
             if ending == "wav":
@@ -228,13 +232,16 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        with self._disk_errors():
-            self._encoder.finish(self._chunks() if self._chunked else b"")
-            if self._owned is not None:
-                self._owned.close()
-            if self.path is not None and self.part is not None:
-                _refuse_existing(self.path, self._force)
-                os.replace(self.part, self.path)
+        try:
+            with self._disk_errors():
+                self._encoder.finish(self._chunks() if self._chunked else b"")
+                if self._owned is not None:
+                    self._owned.close()
+                if self.path is not None and self.part is not None:
+                    _refuse_existing(self.path, self._force)
+                    os.replace(self.part, self.path)
+        finally:
+            self._let_go()
 
     def _chunks(self) -> bytes:
         """What a WAV has after its sound."""
@@ -259,6 +266,11 @@ class Writer:
         finally:
             if self.part is not None and self.frames == 0 and not self._resumed:
                 self.part.unlink(missing_ok=True)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
 
     def __enter__(self) -> Writer:
         return self
@@ -425,7 +437,7 @@ class _OggFile(_Through):
 
 
 class _Mp3File(_Through):
-    """An MP3 behind a tag of our own, with chapters; the last one's end is told when it is known."""
+    """An MP3 behind a tag of our own, with chapters; they are told once more when all are known."""
 
     def __init__(
         self,
@@ -439,14 +451,48 @@ class _Mp3File(_Through):
         markers: Sequence[tuple[int, str]],
     ) -> None:
         stream = part.open("w+b", buffering=0)
-        self._texts = _info(tags)
-        self._chapters = [(frame / rate_hz, label) for frame, label in markers]
-        stream.write(id3.tag(self._texts, self._chapters, 0.0))
+        self._texts, self._markers = _info(tags), markers
+        self._rate_hz, self.frames = rate_hz, 0
+        self._room: int | None = None
+        self._room = stream.write(self._tag())
         super().__init__(Behind(stream), stream, rate_hz, channels, file_format, subtype, dither_seed, {})
 
     def _end(self) -> None:
         self._stream.seek(0)
-        self._stream.write(id3.tag(self._texts, self._chapters, self.frames / self._rate_hz))
+        self._stream.write(self._tag())
+
+    def _tag(self) -> bytes:
+        chapters = [(frame / self._rate_hz, label) for frame, label in sorted(self._markers)]
+        return id3.tag(self._texts, chapters, self.frames / self._rate_hz, self._room)
+
+
+def _held(part: Path) -> BinaryIO | None:
+    """A `.part`, empty where there was none, that is this writer's alone until it is closed.
+
+    Raises BlockingIOError where it is another's. Where files cannot be locked, nobody is kept out.
+    """
+    until_s = time.monotonic() + _PATIENCE_S
+    while True:
+        file = part.open("ab")
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            if time.monotonic() < until_s:
+                time.sleep(0.02)
+                continue
+            said = "is being written by another render: let it finish, or give another name"
+            raise BlockingIOError(error.errno, said, str(part)) from None
+        except (ImportError, OSError):  # Windows, or a file system without locks
+            file.close()
+            return None
+        with suppress(FileNotFoundError):
+            # Between the two it may have been finished, and have got its name.
+            if os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                return file
+        file.close()
 
 
 def part_of(path: Path) -> Path:

@@ -12,13 +12,17 @@ from typing import BinaryIO
 
 _UTF8 = b"\x03"
 _NOWHERE = b"\xff" * 8
+_MORE_BYTES = 8192  # a hundred chapters
 _FRAMES = {"INAM": b"TIT2", "ISFT": b"TSSE"}
 
 
-def tag(info: Mapping[str, str], chapters: Sequence[tuple[float, str]], end_s: float) -> bytes:
+def tag(
+    info: Mapping[str, str], chapters: Sequence[tuple[float, str]], end_s: float, room: int | None = None
+) -> bytes:
     """A tag of texts by their RIFF names and of chapters, (where they begin in s, title), up to `end_s`.
 
-    Its length does not hang on any time, so that it can be written again when the end is known.
+    It has room for more chapters, so that it can be written again, just as long, when all are known: then
+    `room` is how long it was, and the last chapters are left out where there is none.
     """
     frames = b"".join(_frame(_FRAMES[name], _text(text)) for name, text in info.items() if name in _FRAMES)
     if "ICMT" in info:
@@ -30,7 +34,12 @@ def tag(info: Mapping[str, str], chapters: Sequence[tuple[float, str]], end_s: f
     if chapters:
         entries = b"".join(b"scene%d\0" % number for number in range(min(len(chapters), 255)))
         frames += _frame(b"CTOC", b"scenes\0" + struct.pack(">BB", 3, min(len(chapters), 255)) + entries)
-    return b"ID3\x04\0\0" + _size(len(frames)) + frames
+    head = b"ID3\x04\0\0"
+    room = len(head) + 4 + len(frames) + _MORE_BYTES if room is None else room
+    left = room - len(head) - 4 - len(frames)
+    if left < 0 and chapters:
+        return tag(info, chapters[:-1], chapters[-1][0], room)
+    return head + _size(len(frames) + left) + frames + bytes(left)
 
 
 def _frame(name: bytes, content: bytes) -> bytes:

@@ -63,7 +63,7 @@ def marker_chunks(markers: Iterable[tuple[int, str]]) -> bytes:
 
 def loop_chunk(loop: tuple[int, int] | None, rate_hz: int) -> bytes:
     """The `smpl` chunk of an endless loop from a frame up to, not including, another."""
-    if loop is None:
+    if loop is None or loop[1] > UNKNOWN:  # its places are 32 bits long
         return b""
     start, end = loop
     middle_c = 60

@@ -41,6 +41,8 @@ from resonance.units import Parameter, parameters
 
 MOST_RATIOS = 128
 LONGEST_WORDS = 500
+WORDS = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
+"""A line of any script: nothing in it moves a terminal's cursor."""
 
 SCENE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -125,7 +127,7 @@ class _Reading(Reading):
 
     def words(self, at: source.Path, default: str) -> str:
         value = self.document.get(str(at[-1]), default)
-        if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_WORDS:
+        if not isinstance(value, str) or not WORDS.fullmatch(value) or len(value) > LONGEST_WORDS:
             self.wrong_value(at, value, f"a line of at most {LONGEST_WORDS} characters")
             return default
         return value
@@ -177,7 +179,7 @@ class _Reading(Reading):
 
     def file(self, at: source.Path, value: object) -> Path | None:
         """A file that lies in the score's folder, or under it."""
-        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST_WORDS:
+        if not isinstance(value, str) or not WORDS.fullmatch(value) or not 0 < len(value) <= LONGEST_WORDS:
             self.wrong_value(at, value, "the name of a file")
             return None
         try:

@@ -6,6 +6,7 @@ huygens-fokker.org/scala.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator
@@ -58,7 +59,8 @@ class Mapping:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that are no comments, with their numbers."""
-    for number, line in enumerate(text.splitlines(), 1):
+    # A line ends where one ended on the machine it was written on, and at no letter of another encoding.
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.startswith("!"):
             yield number, line.strip()
 

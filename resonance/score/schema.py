@@ -9,7 +9,7 @@ from typing import Any
 from resonance import effects, sounds
 from resonance.score.curves import MOST_POINTS
 from resonance.score.piece import ARC, HELD_NOTES, MOST_SCENES, RATES_HZ, SCENE, WHOLE
-from resonance.score.reader import LONGEST_WORDS, MOST_RATIOS, RATIO, SCENE_NAME
+from resonance.score.reader import LONGEST_WORDS, MOST_RATIOS, RATIO, SCENE_NAME, WORDS
 from resonance.score.recordings import MOST_FILES
 from resonance.score.words import TIME_PATTERN
 from resonance.units import Parameter, parameters
@@ -25,7 +25,7 @@ def schema(own: Sequence[Path] = ()) -> Schema:
     """
     catalogue = sounds.catalogue(own)
     patches = {name: parameters(patch) for name, patch in effects.catalogue().items()}
-    plain = {"type": "string", "maxLength": LONGEST_WORDS, "pattern": r"^[^\x00-\x1f\x7f]*$"}
+    plain = {"type": "string", "maxLength": LONGEST_WORDS, "pattern": f"^{WORDS.pattern}$"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A score of resonance",

@@ -1,5 +1,7 @@
 """Pictures are drawn for every kind of file, and markers and tags come back as they were written."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,20 @@ def test_a_file_without_markers_is_drawn(tmp_path, name):
     write(tmp_path / name, tone(), RATE_HZ)
     picture_of_audio(tmp_path / name, tmp_path / "a.png")
     pixels(tmp_path / "a.png")
+
+
+def test_words_with_dollars_are_no_mathematics(tmp_path):
+    write(tmp_path / "a.wav", tone(), RATE_HZ, title="$_ and $", markers=[(0, "$^ to $")])
+    picture_of_audio(tmp_path / "a.wav", tmp_path / "a.png")
+    pixels(tmp_path / "a.png")
+
+
+def test_a_file_that_came_through_a_pipe_has_no_markers(tmp_path):
+    pipe = io.BytesIO()
+    with Writer(pipe, RATE_HZ) as writer:
+        writer.write(tone())
+    (tmp_path / "a.wav").write_bytes(pipe.getvalue())
+    assert read_markers(tmp_path / "a.wav") == []
 
 
 def test_picture_of_a_score(tmp_path):

@@ -80,6 +80,8 @@ def test_a_page_of_jobs_is_read_as_calls(small: Path) -> None:
         ("seed = 9", "output = 'a.xyz'", "no format is known by the ending"),
         ("small.toml", "--help", "no preset '--help'"),
         ("seed = 9", "seed = 3\noutput = 'out/night-3.wav'", "another job's"),
+        ("seed = 9", "stems = 'out'\n[[job]]\noutput = 'out/drone.wav'", "out/drone.wav is another"),
+        ('"out/nine.jsonl"', "'out/night-2.wav'", "out/night-2.wav is another job's"),
         ("small.toml", "none.toml", "none.toml"),
         ('two = "3.5"', 'two = "9"', "the nearest possible is --hit two=0:04"),
     ],
@@ -126,6 +128,29 @@ def test_a_batch_is_a_rows_of_renders_and_a_second_run_does_what_is_missing(
     assert main(["batch", "jobs.toml"]) == 2
     assert "none of this batch's" in capsys.readouterr().err
     assert Path("out/night-1.wav").read_bytes() == b"mine"
+
+
+@HAS_DASK
+def test_what_stands_beside_a_mix_is_asked_for_as_well_and_nobody_elses(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = '[[job]]\nscore = "small.toml"\noutput = "a.wav"\n'
+    Path("jobs.toml").write_text(job)
+    assert main(["batch", "jobs.toml"]) == 0
+    Path("jobs.toml").write_text(job + 'events = "a.jsonl"\nstems = "stems"\nmidi-out = "a.mid"\n')
+    Path("a.jsonl").write_text("mine")
+    assert main(["batch", "jobs.toml"]) == 2
+    assert "a.jsonl exists, and is none of this batch's" in capsys.readouterr().err
+    assert Path("a.jsonl").read_text() == "mine"
+    Path("a.jsonl").unlink()
+    assert main(["batch", "jobs.toml"]) == 0
+    names = {path.name for path in Path("stems").iterdir()}
+    assert names == {f"{name}.wav" for name in ("drone", "crystals", "heartbeat", "space", "premaster")}
+    assert Path("a.jsonl").stat().st_size > 0
+    assert Path("a.mid").stat().st_size > 0
+    capsys.readouterr()
+    assert main(["batch", "jobs.toml"]) == 0
+    assert "1 of 1 are there already" in capsys.readouterr().err
 
 
 @HAS_DASK

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from resonance.cli import main
+from resonance.cli.inspect import arc_of_file
 
 SCORE = """format = 1
 title = "Small"
@@ -191,6 +192,15 @@ def test_inspect_draws_a_score_and_a_render(small: Path) -> None:
     for subject, picture in (("small.toml", "score.png"), ("a.wav", "audio.png")):
         assert main(["inspect", subject, "-o", picture]) == 0
         assert Path(picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_an_excerpt_is_drawn_without_the_arc_of_the_whole(small: Path) -> None:
+    call = ["render", "dream", "--duration", "1m", "--only", "drone"]
+    arcs = []
+    for name, more in (("whole", []), ("span", ["--end", "0.5"]), ("hit", ["--hit", "fall=0:50"])):
+        assert main([*call, *more, "-o", f"{name}.wav"]) == 0
+        arcs.append(arc_of_file(Path(f"{name}.wav"), 60.0 if name != "span" else 0.5))
+    assert [arc is None for arc in arcs] == [False, True, True]
 
 
 def test_a_picture_has_its_name_only_when_it_is_whole(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

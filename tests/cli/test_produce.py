@@ -107,6 +107,7 @@ def test_a_locked_sound_is_the_same_while_the_rest_is_rolled_again(small: Path) 
         (["--lock", "dron=2"], "no sound 'dron'"),
         (["-o", "-", "--json"], "--json"),
         (["-o", "-", "--seed", "1", "2"], "one seed"),
+        (["--seed", "7", "7"], "written twice"),
     ],
 )
 def test_calls_that_cannot_be_meant(
@@ -195,6 +196,8 @@ def test_resume_leaves_what_is_finished_and_refuses_what_is_another(
     assert main([*call, "--resume"]) == 0
     assert main([*call, "--resume"]) == 0
     assert "a.wav is finished already" in capsys.readouterr().err
+    assert "of seed 5, not 6" in error(capsys, 2, *call, "--resume", "--seed", "6")
+    assert "a.wav exists already" in error(capsys, 2, *call, "--resume", "--events", "a.jsonl")
     os.rename("a.wav", "a.wav.part")
     before = Path("a.wav.part").read_bytes()
     assert "a.wav.part holds another render" in error(capsys, 2, *call, "--resume", "--seed", "6")

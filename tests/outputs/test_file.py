@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from resonance.outputs import wav
 from resonance.outputs.file import FORMATS, Writer, write
 from resonance.outputs.quantise import Quantiser
 
@@ -193,6 +194,11 @@ def test_rf64_past_the_limit(tmp_path, subtype):
         assert np.abs(soundfile.read(path)[0] - audio).max() < 1e-6
 
 
+def test_a_loop_longer_than_its_chunk_can_say_is_not_said():
+    assert len(wav.loop_chunk((0, 2**32 - 1), RATE_HZ)) == 68
+    assert wav.loop_chunk((0, 2**32 + 1), RATE_HZ) == b""
+
+
 def test_the_part_is_a_valid_file_while_it_grows(tmp_path):
     writer = Writer(tmp_path / "a.wav", RATE_HZ)
     for second in range(1, 4):
@@ -300,6 +306,23 @@ def test_an_existing_file_is_kept_without_force(tmp_path):
     with Writer(path, RATE_HZ, force=True) as writer:
         writer.write(music(100))
         assert path.read_bytes() == b"mine"
+    assert soundfile.info(path).frames == 100
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
+@pytest.mark.parametrize("ending", ["wav", "flac", "mp3"])
+def test_a_part_is_one_writers_alone(tmp_path, ending, monkeypatch):
+    monkeypatch.setattr("resonance.outputs.file._PATIENCE_S", 0.05)
+    path = tmp_path / f"a.{ending}"
+    with Writer(path, RATE_HZ, 2, None) as writer:
+        writer.write(music(40_000))
+        for resume in (False, True):
+            with pytest.raises(BlockingIOError, match="another render"):
+                Writer(path, RATE_HZ, 2, None, force=True, resume=resume)
+        writer.write(music(40_000))
+    assert soundfile.info(path).frames == 80_000
+    with Writer(path, RATE_HZ, 2, None, force=True) as writer:
+        writer.write(music(100))
     assert soundfile.info(path).frames == 100
 
 

@@ -84,6 +84,18 @@ def test_ffprobe_reads_scenes_as_chapters(folder: Path, ending: str) -> None:
 
 
 @needs("ffprobe")
+def test_chapters_that_are_known_by_the_end_are_told_as_far_as_there_is_room(tmp_path: Path) -> None:
+    for name, count in (("few", 40), ("many", 900)):
+        with Writer(tmp_path / f"{name}.mp3", 48_000, 1, None, markers=[(0, "first")]) as file:
+            file.write(np.zeros((48_000, 1), np.float32))
+            file.markers += [(10 * number, f"scene {number}") for number in range(1, count)]
+        chapters = probed(tmp_path / f"{name}.mp3")["chapters"]
+        assert chapters[0]["tags"]["title"] == "first"
+        assert chapters[39]["tags"]["title"] == "scene 39"
+        assert 40 <= len(chapters) < 200
+
+
+@needs("ffprobe")
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_title_in_any_alphabet(tmp_path: Path, ending: str) -> None:
     tone = np.sin(np.arange(48_000) * 0.05)[:, None].astype(np.float32)

@@ -75,6 +75,12 @@ def test_the_smallest_score_has_every_default(written):
     assert score.effects["space"].patch().t60_s == 4.0
 
 
+@pytest.mark.parametrize("title", ["Qui va là\u00a0?", "夢\u3000一", "\U0001f469\u200d\U0001f680"])
+def test_a_title_is_a_line_of_any_script(title, written):
+    assert load(written(f'title = "{title}"\n{MINIMAL}')).title == title
+    assert load(written(MINIMAL, f"{title.replace('?', '')}.toml")).title == title.replace("?", "")
+
+
 def test_a_full_score_is_read_to_what_it_says(written):
     score = load(written(FULL))
     assert (score.title, score.about, score.seed, score.rate) == ("The dream", "one line", 7, 96_000)

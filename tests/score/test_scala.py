@@ -273,5 +273,7 @@ def test_a_mute_key_is_silent(tmp_path: Path) -> None:
 def test_the_formats_oddities_are_read() -> None:
     read = scala.scale("! x\n\n 2 tones\n!\n 3/2 fifth\n\n! more\n2\nleft over\n")
     assert read == scala.Scale("", (1.0, 1.5), 2.0)
+    told = scala.scale("Ångström, х…\r\n! Å\r\n1\r\n2/1\r\n".encode().decode("latin-1"))
+    assert (told.ratios, told.period) == ((1.0,), 2.0)
     assert scala.scale("a\n1\n1200.\n").period == pytest.approx(2.0)
     assert scala.mapping(kbm("0 1 2", reference=60).replace("3\n", "5\n", 1)).keys == (0, 1, 2, None, None)
