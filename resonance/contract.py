@@ -243,11 +243,15 @@ class Span:
         )
 
     def cut(self, first: int, last: int) -> Span:
-        """The part of the span from its step `first` to its step `last`."""
+        """The part of the span from its step `first` to its step `last`.
+
+        A note of a player's that began before the span is heard at its beginning.
+        """
         if first == 0 and last == self.steps:
             return self
         borders = slice(first, last + 1)
         begin, end = self.start + first * GRID_FRAMES, self.start + last * GRID_FRAMES
+        heard_from = begin if first else 0
         return Span(
             begin,
             last - first,
@@ -260,7 +264,7 @@ class Span:
             _Cut(self.fields, borders),
             [beat for beat in self.beats if begin <= beat.frame < end],
             {
-                name: [event for event in events if begin <= event.frame < end]
+                name: [event for event in events if heard_from <= event.frame < end]
                 for name, events in self.heard.items()
             },
             self.touch and self.touch.cut(borders),

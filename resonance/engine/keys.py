@@ -35,7 +35,8 @@ class Keys:
         self._rested = 0  # the step of what was sounded ahead up to which the desk has come
         self._parts: dict[str, Part] = {}
         self._began: dict[str, list[Event]] = {}
-        self._count = 0
+        self.count = 0
+        """How many notes have been played."""
         self._held: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self._tuned_hz: dict[int, float] = {}
         self._keys_hz: dict[int, float | None] = {}
@@ -59,9 +60,9 @@ class Keys:
         pitch_hz = self._key_hz(note)
         if pitch_hz is None:
             return
-        self._count += 1
+        self.count += 1
         detail: dict[str, Any] = {"note": note, "velocity": velocity, "channel": channel}
-        detail["held"] = self._count
+        detail["number"] = detail["held"] = self.count
         if touch:
             detail["hand"] = Hand(**touch)
         self._part(sound, made).put(
@@ -74,7 +75,7 @@ class Keys:
                 detail=detail,
             )
         )
-        self._held.setdefault((channel, note), []).append((sound, self._count))
+        self._held.setdefault((channel, note), []).append((sound, self.count))
 
     def _part(self, sound: str, made: Callable[[str], Part]) -> Part:
         if sound not in self._parts:
@@ -109,10 +110,10 @@ class Keys:
         for part in self._parts.values():
             part.pedal(played)
 
-    def cut(self, step: int, channel: int | None = None) -> None:
-        """Ends what still sounds, of all or of a channel, within five milliseconds."""
+    def cut(self, step: int, channel: int | None, count: int) -> None:
+        """Ends within 5 ms what still sounds of the first `count` notes, of all or of a channel."""
         for part in self._parts.values():
-            part.cut(step, channel)
+            part.cut(step, channel, count)
 
     def express(
         self, step: int, note: int | None, sound: str | None, channel: int, values: Mapping[str, float]

@@ -308,11 +308,11 @@ class Part:
                 slot.hand = slot.hand or Hand()
                 slot.hand.move(step, tuned_cents=cents_from_ratio(pitch_hz / slot.event.pitch_hz))
 
-    def cut(self, step: int, channel: int | None) -> None:
-        """Ends all that a player's notes still sound, within five milliseconds."""
+    def cut(self, step: int, channel: int | None, count: int) -> None:
+        """Ends within 5 ms what still sounds of a player's first `count` notes."""
         for slot in self._busy:
             detail = slot.event.detail
-            if "note" in detail and channel in (None, detail["channel"]):
+            if "note" in detail and detail["number"] <= count and channel in (None, detail["channel"]):
                 slot.end = min(slot.end, step + LEAVE_STEPS)
                 slot.fade_steps = LEAVE_STEPS
 

@@ -202,6 +202,8 @@ class Performance:
         self._touches: _Due = []
         """What is to be done to notes that are held."""
         self._asked: list[tuple[int, int, Command]] = []
+        self._borders: list[int] = []
+        """A heap of the steps up to which the piece can be sounded ahead, for what was asked."""
         self._begun: deque[tuple[int, Command]] = deque()
         self._crowd = self._crowded = 0
         self._moves: dict[int, _Moves] = {}
@@ -247,6 +249,8 @@ class Performance:
     def first_open(self, command: Command) -> int:
         """The first frame at which this can still be done; notes a little before `frame`, as it is late."""
         first = max(0, self.frame + self._surplus.shape[1] - self.rounding_frames)
+        if self._begun:
+            first = max(first, self._begun[-1][0])
         return max(first, self._piece_open) if isinstance(command, OF_THE_PIECE) else first
 
     @property
@@ -272,14 +276,19 @@ class Performance:
     def do(self, command: Command, frame: int | None = None) -> None:
         """Does what is asked, at `frame` (default: as soon as it can be), `first_open` or later.
 
-        Raises ValueError or KeyError for what the score does not have, before anything is changed.
+        What is asked of one frame is done in its order, and after the end nothing is. Raises ValueError or
+        KeyError for what the score does not have, before anything is changed.
         """
         first = self.first_open(command)
         at = max(first, self.frame) if frame is None else frame
         if at < first:
             raise CommandError(f"frame {at} is over; the next is {first}")
         self._check(command)
+        if self.ended:
+            return
         heapq.heappush(self._asked, (at, self._next(), command))
+        if (border := self._border(at, command)) is not None:
+            heapq.heappush(self._borders, border)
         self._catch_up()
 
     def render(self, frames: int) -> F32:
@@ -320,7 +329,6 @@ class Performance:
 
     def _sound_ahead(self, steps: int) -> None:
         reach = min(self._grid(self._step + max(steps, AHEAD_STEPS)), self._next_due()) - self._step
-        reach = self._begin_asked_within(min(reach, MAX_STEPS), self._due)
         for leg in self._legs:
             leg.engine.sound_ahead(reach)
         self._ahead += reach
@@ -330,7 +338,7 @@ class Performance:
         self._settle()
         if self._step == self._ahead:
             self._sound_ahead(steps)
-        steps = self._begin_asked_within(min(steps, self._ahead - self._step), self._touches)
+        steps = self._begin_asked_within(min(steps, self._ahead - self._step))
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)
         listened = self.stem_names if self.stem_listener else ()
@@ -381,6 +389,9 @@ class Performance:
         times = [self._handover_step(), self._landing_step() if self._landing is None else math.inf]
         times += [self._grid_from(leg.falls[1]) for leg in self._legs if leg.falls is not None]
         times += [self._due[0][0]] if self._due else []
+        while self._borders and self._borders[0] <= self._step:
+            heapq.heappop(self._borders)
+        times += self._borders[:1]
         if self._launch is not None:
             beat = self._legs[-1].opening.step + self._legs[-1].engine.next_beat()[0]
             times += [self._grid_from(beat + 1), self._launch_step() or math.inf]
@@ -443,14 +454,17 @@ class Performance:
         for command in opening.carried:
             match command:
                 case Set(name, value):
-                    engine.holds(name, value)
+                    # A score that was saved again may have it no more, nor a scene.
+                    with contextlib.suppress(KeyError, ValueError):
+                        engine.holds(name, value)
                 case Express(_, channel):
                     self._channels.setdefault(channel, {}).update(command.moves)
                 case Tune(note, pitch_hz):
                     self._tuned_hz[note] = pitch_hz
                     engine.keys.tune(note, pitch_hz)
-                case Launch():
-                    self._launch = command
+                case Launch(wanted):
+                    if wanted in [each.name for each in engine.timeline.scenes]:
+                        self._launch = command
                 case Rest(at_s):
                     self._rest_frame = round(at_s * self.rate)
         if self._goes_on:
@@ -578,23 +592,35 @@ class Performance:
 
     def _catch_up(self) -> None:
         """Begins what was asked for up to now, in its order, and does what is due."""
-        while self._asked and self._asked[0][0] <= self.frame:
+        while self._asked and self._asked[0][0] <= self.frame and not self.ended:
             at, _, command = heapq.heappop(self._asked)
             self._begin(at, command)
         if self._surplus.shape[1] == 0:
             self._do_due()
 
-    def _begin_asked_within(self, steps: int, due: _Due) -> int:
+    def _begin_asked_within(self, steps: int) -> int:
         """Begins what was asked for while the next steps are heard; says how many of them can be one span.
 
-        A note is put where it begins, and all else is due later: at a span's border, if it is in `due`.
+        A note is put where it begins, and what is done to notes is due later, at a span's border.
         """
+        due = self._touches
         while self._asked and self._asked[0][0] < (self._step + steps) * GRID_FRAMES - self.latency_frames:
             at, _, command = heapq.heappop(self._asked)
             self._begin(at, command)
             if due:
                 steps = min(steps, due[0][0] - self._step)
         return min(steps, due[0][0] - self._step) if due else steps
+
+    def _border(self, at: int, command: Command) -> int | None:
+        """The step at which the piece is to be sounded anew, for a command of frame `at`, if it is."""
+        if isinstance(command, OF_THE_PIECE):
+            return self._step_of(at, AHEAD_STEPS)
+        if not isinstance(command, NoteOn):
+            return None
+        if not self._legs[-1].engine.listens(command.sound or self._instrument or ""):
+            return None
+        # Who answers the note does so where the piece is sounded ahead once it has begun.
+        return self._grid_from((at + self.delay_frames) // GRID_FRAMES + 1)
 
     def _told(self, frame: int) -> None:
         """Writes down what was begun before a frame that is about to be heard."""
@@ -606,6 +632,7 @@ class Performance:
         if at > self.frame:
             self._begun.append((at, command))
         else:
+            self._told(at + 1)
             self.history.did(at, command)
         heard = at + self.delay_frames
         # What is let go of, or moved, has begun by then: that is a step after what was played with it.
@@ -624,9 +651,6 @@ class Performance:
                 touch = self._channels.get(channel)
                 begins = heard - leg.first_frame
                 leg.engine.note_on(note, velocity, instrument, channel=channel, frame=begins, touch=touch)
-                if leg.engine.listens(instrument):
-                    # Who answers it does so where the piece is next sounded ahead.
-                    self._put(heard + GRID_FRAMES, _nothing)
             case NoteOff(note, _, sound, channel, True):
                 self._release(after, note, sound, channel, pedalled=True)
             case NoteOn(note, velocity, sound, channel) | NoteOff(note, velocity, sound, channel):
@@ -634,8 +658,8 @@ class Performance:
                 self._release(after, note, sound, channel, up)
             case AllOff(channel, cut):
                 self._release(after, None, None, channel)
-                if cut:
-                    self._touch(after, lambda engine: engine.keys.cut(engine.step, channel))
+                for engine in self._engines if cut else ():
+                    self._touch(after, partial(_cut, channel, engine.keys.count), [engine])
             case Express(note, channel, sound):
                 moved = command.moves
                 if note is None:
@@ -818,12 +842,12 @@ def _tidied() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _nothing() -> None:
-    """What is due where only a border is wanted."""
-
-
 def _let_go(played: Collection[int], velocity: float, engine: Engine) -> None:
     engine.keys.release(engine.step, played, velocity)
+
+
+def _cut(channel: int | None, count: int, engine: Engine) -> None:
+    engine.keys.cut(engine.step, channel, count)
 
 
 def _follow(note: int, pitch_hz: float, engine: Engine) -> None:

@@ -96,7 +96,7 @@ class Take:
         )
         for frame, command in self.commands:
             try:
-                performance.do(command, max(round(frame * ratio), performance.frame))
+                performance.do(command, max(round(frame * ratio), performance.first_open(command)))
             except (KeyError, ValueError) as error:
                 raise TakeError(f"{self.name}: at frame {frame}: {error.args[0]}") from None
         return performance
@@ -227,7 +227,8 @@ class Recorder:
         self._lines.put((frame, command))
 
     def heard(self, frame: int, digest: str) -> None:
-        if frame - self._performance.history.chunk_frames >= self._first:
+        begun = frame - self._performance.history.chunk_frames
+        if begun >= self._first and frame <= self._performance.end:
             self._lines.put({"at": frame, "heard": digest})
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ _PLACE = 0.14  # what is believed of a tick's place: 5 ms of jitter become 1.6 m
 _PACE = _PLACE**2 / (2.0 - _PLACE)
 _LOST = 6.0  # ticks; a longer silence is a clock that has stopped
 _TOLD_TICKS = 3
+_SILENT_S = 2.0  # after which another clock may lead
 
 
 class Follower:
@@ -45,6 +46,10 @@ class Follower:
     def bpm(self) -> float | None:
         """The tempo that is followed, if any."""
         return 60.0 / (TICKS * self._pace_s) if self._leads else None
+
+    def hears(self, now_s: float) -> bool:
+        """Whether a clock ticks, or has until just now."""
+        return self._known > 0 and now_s - self._place_s <= _SILENT_S
 
     def play(self, time_s: float, message: bytes) -> list[Command]:
         """What one message asks of the heart; nothing where it is of no concern to clocks."""

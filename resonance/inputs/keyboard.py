@@ -143,8 +143,10 @@ class Keyboard:
 
     def _strike(self, number: int, note: int, velocity: float) -> list[Command]:
         channel = self._channels[number]
+        # What sostenuto has caught is caught when it is struck again: its damper stays up.
+        key = _Key(caught=note in channel.keys and channel.keys[note].caught)
         commands = self._release(number, [note]) if note in channel.keys else []
-        channel.keys[note] = _Key()
+        channel.keys[note] = key
         soft = self._channels[self._leader(number)].soft
         velocity = max(velocity * (SOFT if soft else 1.0), 1 / 127)
         return [*commands, NoteOn(note, velocity, self._sound(number), self._first + number)]
@@ -216,7 +218,9 @@ class Keyboard:
             released = [command for each in zone for command in self._release_all(each)]
             return [*released, *(AllOff(self._first + each, cut=True) for each in zone)]
         elif control == midi.RESET_CONTROLLERS:
-            return [command for each in self._zone(number) for command in self._reset(each)]
+            # A master's pedal holds its members' notes: all are at rest before any is settled.
+            resting = [command for each in self._zone(number) for command in self._reset(each)]
+            return [*self._settle(self._zone(number)), *resting]
         elif control >= midi.ALL_NOTES_OFF:
             commands = []
             for each in self._zone(number):
@@ -245,8 +249,7 @@ class Keyboard:
         channel.parameter = _NULL
         for key in channel.keys.values():
             key.caught = False
-        resting = [*self._expressed(number, "bend_cents"), *self._expressed(number, "pressure")]
-        return [*self._settle([number]), *resting]
+        return [*self._expressed(number, "bend_cents"), *self._expressed(number, "pressure")]
 
     def _enter(self, number: int, value: int, *, fine: bool) -> list[Command]:
         """Data entry to the registered parameter that is chosen: bend range, tuning, or a zone."""

@@ -99,8 +99,9 @@ class Learner:
         self._aim = None
         try:
             maps.write(self.path, control)
-        except OSError as error:
-            return f"{_called(control)} moves {name}, but {self.path} was not written: {error.strerror}"
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            why = getattr(error, "strerror", None) or f"it is no map as it stands ({error})"
+            return f"{_called(control)} moves {name}, but {self.path} was not written: {why}"
         more = f" (before: {_called(before)})" if before else ""
         more += f" (no longer {was})" if was not in (None, name) else ""
         return f"{_called(control)} moves {name}{more}; saved to {self.path}"

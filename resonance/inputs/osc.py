@@ -82,8 +82,7 @@ class Desk:
         asked: list[str] = []
         listens: bool | None = None
         try:
-            if len(data) % 4:
-                raise ValueError("a packet is whole words of four bytes")
+            _check_sizes(data)
             messages = [timed.message for timed in OscPacket(data).messages]
         except (ParseError, MessageError, BundleError, ValueError, IndexError, OverflowError, RecursionError):
             messages = []
@@ -145,6 +144,25 @@ class Desk:
         if loud <= 0.0:
             return NoteOff(_whole(note), 0.5, sound or None, channel)
         return NoteOn(_whole(note), min(1.0, loud), sound or None, channel)
+
+
+def _check_sizes(packet: bytes) -> None:
+    """Raises ValueError where a bundle says of an element that it ends elsewhere than it can.
+
+    The library would follow a size below zero back, and round for ever.
+    """
+    if len(packet) % 4:
+        raise ValueError("a packet is whole words of four bytes")
+    if not packet.startswith(b"#bundle\0"):
+        return
+    at = 16
+    while at < len(packet):
+        size = int.from_bytes(packet[at : at + 4], "big", signed=True)
+        at += 4
+        if not 0 <= size <= len(packet) - at:
+            raise ValueError("an element lies within its bundle")
+        _check_sizes(packet[at : at + size])
+        at += size
 
 
 def _number(word: Any) -> float:
@@ -227,10 +245,13 @@ class Server:
                 self._answer({"/value": [name] if value is None else [name, float(value)]}, sender)
             else:
                 self._answer(self._state(), sender)
-        if listens and len(self._listeners) < MOST_LISTENERS:
-            self._listeners[sender] = None
-        elif listens is False:
+        if listens is not None:
             self._listeners.pop(sender, None)
+        if listens:
+            self._listeners[sender] = None
+            # Nobody says that a program has gone: the one that was heard of longest ago makes room.
+            while len(self._listeners) > MOST_LISTENERS:
+                del self._listeners[next(iter(self._listeners))]
 
     def _answer(self, told: Mapping[str, Sequence[Any]], listener: tuple[str, int]) -> None:
         from pythonosc.osc_message_builder import OscMessageBuilder

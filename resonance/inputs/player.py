@@ -13,6 +13,7 @@ from resonance.inputs.controls import Cable, Controls
 from resonance.inputs.keyboard import Keyboard
 from resonance.inputs.learn import Learner
 from resonance.inputs.maps import Map
+from resonance.inputs.ports import label
 from resonance.inputs.targets import targets_of
 from resonance.inputs.tunings import tunings
 from resonance.score import Score
@@ -25,19 +26,22 @@ class _Port:
     """One cable: its bytes, its keys and its controls."""
 
     def __init__(self, device: str, number: int, keyboard: Keyboard) -> None:
+        self.device = label(device)
         self.number = number
         self.stream = midi.Stream()
         self.keyboard = keyboard
-        self.cable = Cable(device)
+        self.cable = Cable(self.device)
+        self.follower = Follower()
         self.sensed = False
         self.heard_s = 0.0
 
 
 class Player:
-    """Takes bytes with their port and time in seconds, gives commands. It knows no devices.
+    """Takes bytes with their port's name and time in seconds, gives commands. It knows no devices.
 
     `now` gives a target's value where it is known. With `follow_clock` a MIDI clock leads the heart: the
-    first port that sends one, until it falls silent. `said` gathers what the player should be told.
+    first port that sends one, until it is silent for two seconds and another ticks. `said` gathers what the
+    player should be told.
     """
 
     def __init__(
@@ -57,8 +61,7 @@ class Player:
         self._controls = Controls(wiring, targets_of(score), now)
         self._ports: dict[str, _Port] = {}
         self._follow_clock = follow_clock
-        self._follower = Follower()
-        self._leading: str | None = None
+        self._leading: _Port | None = None
         self._dropped = 0
         for pad in wiring.pads:
             if pad.scene is not None and pad.scene not in self._scenes:
@@ -84,7 +87,7 @@ class Player:
     @property
     def clock_bpm(self) -> float | None:
         """The tempo of the clock that leads, if one does."""
-        return self._follower.bpm
+        return self._leading.follower.bpm if self._leading else None
 
     def receive(self, device: str, time_s: float, data: bytes) -> list[Command]:
         """What some bytes from a port ask for, in order."""
@@ -96,25 +99,24 @@ class Player:
         port.heard_s = time_s
         commands: list[Command] = []
         for message in port.stream.messages(data):
-            commands += self._message(device, port, time_s, message)
+            commands += self._message(port, time_s, message)
         return commands
 
     def gone(self, device: str) -> list[Command]:
         """A port has vanished: its notes are let go of."""
         port = self._ports.pop(device, None)
-        commands = port.keyboard.silence() if port else []
-        self._dropped += port.stream.dropped if port else 0
-        if device == self._leading:
+        if port is None:
+            return []
+        commands = port.keyboard.silence()
+        self._dropped += port.stream.dropped
+        if port is self._leading:
             self._leading = None
-            commands += self._follower.play(0.0, bytes((midi.STOP,)))
-            self._follower = Follower()
+            commands += port.follower.play(0.0, bytes((midi.STOP,)))
         return commands
 
     def rest(self, now_s: float) -> list[Command]:
         """Asked from time to time: what follows from silence on a cable."""
-        commands = self._follower.rest(now_s)
-        if commands:
-            self._leading = None
+        commands = self._leading.follower.rest(now_s) if self._leading else []
         for port in self._ports.values():
             if port.sensed and now_s - port.heard_s > SENSING_S:
                 port.sensed = False
@@ -126,13 +128,13 @@ class Player:
         self._controls.said(command)
         return command
 
-    def _message(self, device: str, port: _Port, time_s: float, message: bytes) -> list[Command]:
+    def _message(self, port: _Port, time_s: float, message: bytes) -> list[Command]:
         status = message[0]
         if status == midi.SENSING:
             port.sensed = True
             return []
         if status in (midi.CLOCK, midi.START, midi.CONTINUE, midi.STOP, midi.POSITION):
-            return self._clock(device, time_s, message)
+            return self._clock(port, time_s, message)
         if status == midi.EXCLUSIVE:
             return tunings(message)
         if status & 0xF0 in (midi.CONTROL, midi.PROGRAM) and port.keyboard.is_member(status & 0x0F):
@@ -144,8 +146,9 @@ class Player:
             if told:
                 self.said.append(told)
                 self._controls.map = self.learner.map
-            return []
-        commands = self._controls.press(message, device, time_s)
+            # What is learned moves nothing, but pedals still lift, and panic still silences.
+            return port.keyboard.play(message)
+        commands = self._controls.press(message, port.device, time_s)
         if commands is None:
             commands = [command for moved in moves for command in self._controls.move(moved)]
             if status & 0xF0 == midi.PROGRAM and status < midi.EXCLUSIVE:
@@ -159,9 +162,11 @@ class Player:
         """A program change launches the scene of its number, the first by program 0."""
         return [Launch(self._scenes[number], self._launch)] if number < len(self._scenes) else []
 
-    def _clock(self, device: str, time_s: float, message: bytes) -> list[Command]:
+    def _clock(self, port: _Port, time_s: float, message: bytes) -> list[Command]:
         if not self._follow_clock:
             return []
-        if self._leading is None:
-            self._leading = device
-        return self._follower.play(time_s, message) if device == self._leading else []
+        commands = port.follower.play(time_s, message)
+        ticks = message[0] == midi.CLOCK
+        if ticks and (self._leading is None or not self._leading.follower.hears(time_s)):
+            self._leading = port
+        return commands if port is self._leading else []

@@ -163,8 +163,9 @@ class _Open:
 class Inputs:
     """Every input port, or those that are named; `wanted` are parts of names. A context that reads them.
 
-    `heard` is given device, time (`time.monotonic`) and bytes; `gone` a device that has vanished; `rest`
-    is called between, with the time. All in one thread. `tell` takes lines for the player.
+    `heard` is given a port's name, time (`time.monotonic`) and bytes; `gone` the name of one that has
+    vanished: two devices of one make have two, though one `label`. `rest` is called between, with the time.
+    All in one thread. `tell` takes lines for the player.
     """
 
     def __init__(
@@ -219,7 +220,7 @@ class Inputs:
             for key in [key for key in self._open if key[0] == system and key[1] not in names]:
                 self._open.pop(key).port.close_port()
                 self._tell(f"MIDI: {label(key[1])} has gone; its notes are let go of")
-                self._gone(label(key[1]))
+                self._gone(key[1])
             for number, name in enumerate(names):
                 if (system, name) not in self._open and self._is_wanted(name):
                     self._begin(system, number, name)
@@ -246,10 +247,10 @@ class Inputs:
                 if message is None:
                     break
                 at_s = port.times.at(port.port.deltatime, time.monotonic())
-                waiting.append((at_s, label(name), bytes(byte & 0xFF for byte in message)))
+                waiting.append((at_s, name, bytes(byte & 0xFF for byte in message)))
         self.messages += len(waiting)
-        for at_s, device, data in sorted(waiting, key=lambda each: each[0]):
-            self._heard(device, at_s, data)
+        for at_s, name, data in sorted(waiting, key=lambda each: each[0]):
+            self._heard(name, at_s, data)
 
 
 class Output:
@@ -283,9 +284,13 @@ class Output:
         for system in _systems(self._library):
             for number, name in enumerate(self._watch.names(system)):
                 if self._wanted in name.lower() and not _OWN.match(name):
-                    self._open = self._library.MidiOut(CLIENT, api=system)
-                    self._open.open_port(number)
-                    self._name, self._system = name, system
+                    opened = self._library.MidiOut(CLIENT, api=system)
+                    try:
+                        opened.open_port(number)
+                    except Exception as error:  # as an input's
+                        self._tell(f"MIDI clock: {label(name)} cannot be opened: {error}")
+                        return
+                    self._open, self._name, self._system = opened, name, system
                     self._tell(f"MIDI clock: to {label(name)}")
                     return
 

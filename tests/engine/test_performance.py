@@ -8,6 +8,7 @@ from listening import alone, score_of
 from test_engine import PIECE
 
 import resonance
+from resonance.dsp import GRID_FRAMES
 from resonance.engine.commands import (
     AllOff,
     Command,
@@ -285,6 +286,78 @@ def test_whoever_sounds_the_piece_ahead_is_heard_as_whoever_does_not(seed: int) 
     for at, command in did:
         again.do(command, at)
     assert np.array_equal(np.concatenate(heard), again.render(48_000))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_asked_early_and_what_is_asked_late_is_done_in_its_order(seed: int) -> None:
+    chance = random.Random(seed)
+    asked = anything(chance, 40_000)
+    performance, heard, early = Performance(score_of(PIECE), seed=3), [], 0
+    while performance.frame < 48_000:
+        if chance.random() < 0.3:
+            performance.sound_ahead()
+        while asked and asked[0][0] <= performance.frame + early:
+            at, command = asked.pop(0)
+            performance.do(command, max(at, performance.first_open(command)))
+            early = chance.choice((0, 0, 30, 500, 3000))
+        if chance.random() < 0.1:
+            performance.do(AllOff())
+        heard.append(performance.render(min(chance.choice((64, 128, 250)), 48_000 - performance.frame)))
+    did = list(performance.history.since(0)[1])
+    assert [at for at, _ in did] == sorted(at for at, _ in did)
+    again = Performance(score_of(PIECE), seed=3)
+    for at, command in did:
+        again.do(command, at)
+    assert np.array_equal(np.concatenate(heard), again.render(48_000))
+
+
+ANSWERS = """format = 1
+[[scene]]
+name = "one"
+length = 2
+valence = 1
+tension = 0
+energy = [0.2, 1]
+[scene.sounds]
+crystals = { touch_hz = 0, theme_hz = 0 }
+memories = { chance = 1 }
+[[scene]]
+name = "two"
+length = 6
+crossfade = 0
+sounds = ["crystals"]
+"""
+
+
+@pytest.mark.parametrize("first", [20_000, 95_000])
+def test_what_is_answered_to_a_note_is_answered_in_a_take_as_well(first: int) -> None:
+    """A memory wanders with the arc, and ends with its scene: wherever between two borders a note begins."""
+    answered = set()
+    for at in range(first, first + 24 * GRID_FRAMES, GRID_FRAMES):
+        live, ahead = (Performance(score_of(ANSWERS), seed=3) for _ in range(2))
+        told: list[list[tuple[str, int, float]]] = [[], []]
+        for performance, heard in zip((live, ahead), told, strict=True):
+            performance.listener = lambda events, _, heard=heard: heard.extend(
+                (event.sound, event.frame, event.level_db) for event in events
+            )
+        played(live, first + 60_000, 128, [(at, NoteOn(69, 0.7))])
+        ahead.do(NoteOn(69, 0.7), at)
+        ahead.render(first + 60_000)
+        assert told[0] == told[1]
+        answered.add("memories" in {sound for sound, *_ in told[0]})
+    assert answered == ({True} if first == 20_000 else {True, False})
+
+
+def test_all_sound_off_ends_what_was_played_before_and_nothing_after() -> None:
+    heard = []
+    for cut_at in (8_000, 9_600):
+        fields = "touch_hz = 0, theme_hz = 0, send_db = -120"
+        performance = Performance(score_of(alone("crystals", fields=fields)), seed=3)
+        for at, command in ((5_000, NoteOn(60, 0.2)), (cut_at, AllOff(cut=True)), (9_600, NoteOn(69, 0.2))):
+            performance.do(command, at)
+        heard.append(performance.render(48_000)[11_000:])
+    assert np.abs(heard[0]).max() > 0.01
+    np.testing.assert_allclose(*heard, atol=1e-7)  # what is left of the first in the space
 
 
 def test_a_note_at_the_border_of_two_nights_is_played_by_the_first() -> None:

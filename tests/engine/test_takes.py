@@ -185,6 +185,19 @@ def test_a_take_is_read_after_a_kill(tmp_path: Path) -> None:
         read(paths[1])
 
 
+def test_what_is_done_after_the_end_is_in_no_take(tmp_path: Path) -> None:
+    performance = Performance(score_of(QUIET), seed=3, duration_s=2.0)
+    with Recorder(tmp_path / "a.take", performance):
+        performance.do(Set("tension", 0.5), 1000)
+        for _ in range(4):
+            performance.render(RATE_HZ)
+            performance.do(Set("tension", 0.9))
+    take = read(tmp_path / "a.take")
+    assert take.end == 2 * RATE_HZ
+    assert [at for at, _ in take.commands] == [1000, RATE_HZ]
+    assert list(performance.keep().commands) == list(take.commands)
+
+
 def test_a_disk_that_fills_ends_the_take_and_not_the_piece(tmp_path: Path) -> None:
     performance = Performance(score_of(QUIET), seed=3)
     recorder = Recorder(tmp_path / "full.take", performance)

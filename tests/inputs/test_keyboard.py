@@ -98,6 +98,23 @@ def test_sostenuto_catches_what_is_down_and_nothing_later() -> None:
     assert play.notes == []
 
 
+def test_what_sostenuto_has_caught_rings_on_when_it_is_struck_again() -> None:
+    play = Played()
+    play(0x90, 60, 100, 0xB0, 66, 127, 0x80, 60, 0, 0x90, 60, 100, 0x80, 60, 0)
+    assert play.notes == [60]
+    play(0xB0, 66, 0)
+    assert play.notes == []
+
+
+@pytest.mark.parametrize(("master", "member"), [(0, 1), (15, 14)])
+def test_a_reset_zone_lets_go_of_what_its_pedal_held(master: int, member: int) -> None:
+    play = Played()
+    play(*zone(master, 3), 0xB0 | master, 64, 127, 0x90 | member, 60, 100, 0x80 | member, 60, 0)
+    assert play.notes == [60]
+    play(0xB0 | master, 121, 0)
+    assert play.notes == []
+
+
 def test_the_soft_pedal_softens_what_is_struck_under_it() -> None:
     play = Played()
     play(0xB0, 67, 127, 0x90, 60, 127, 0xB0, 67, 0, 0x90, 62, 127)

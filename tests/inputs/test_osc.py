@@ -3,6 +3,7 @@
 import math
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from resonance.engine.commands import AllOff, Command, Hold, Launch, LetGo, NoteOff, NoteOn, Pulse, Set
-from resonance.inputs.osc import ADDRESSES, Desk, Server
+from resonance.inputs.osc import ADDRESSES, MOST_LISTENERS, Desk, Server
 from resonance.inputs.targets import all_targets
 
 TARGETS = all_targets()
@@ -103,6 +104,8 @@ def test_bundles_are_taken_apart() -> None:
         packet("/a/b/c", 1.0),
         b"/arc/tension\0\0\0\0,f\0\0\0",
         b"#bundle\0" + struct.pack(">QI", 1, 1 << 31),
+        b"#bundle\0" + struct.pack(">Qi", 1, -4),
+        b"#bundle\0" + struct.pack(">Qi", 1, 20) + b"#bundle\0" + struct.pack(">Qi", 1, -4),
     ],
 )
 def test_bad_packets_are_counted_and_ignored(data: bytes) -> None:
@@ -131,6 +134,15 @@ def test_the_page_names_what_is_understood() -> None:
         "/listen",
     ):
         assert address in told
+
+
+def test_who_listens_anew_is_told_however_many_listened_before() -> None:
+    with Server(0, desk(), lambda _: None, lambda: {"/heart/bpm": [54.0]}, time.monotonic) as server:
+        for _ in range(MOST_LISTENERS + 1):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(5.0)
+                client.sendto(packet("/listen", 1), ("127.0.0.1", server.port))
+                assert OscMessage(client.recv(1000)).address == "/heart/bpm"
 
 
 def test_over_sockets() -> None:

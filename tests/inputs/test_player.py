@@ -1,6 +1,7 @@
 """All cables at once: what hands do becomes commands, and nothing is left behind, whatever comes."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 from resonance.engine.commands import Command, Express, Launch, LetGo, NoteOff, NoteOn, Pulse, Set, Tune
 from resonance.inputs import maps
+from resonance.inputs.learn import Learner
 from resonance.inputs.maps import Map, Pad
 from resonance.inputs.player import Player
+from resonance.inputs.targets import targets_of
 from resonance.score import load
 
 DREAM = load("dream")
@@ -91,6 +94,24 @@ def test_two_cables_on_one_channel_do_not_end_or_bend_each_others_notes() -> Non
     assert play.receive("c", 0.0, bytes((0x90, 60, 100)))[0].channel == other.channel
 
 
+def test_two_devices_of_one_make_are_two() -> None:
+    play = player()
+    one, other = (play.receive(f"Keys:Keys 1 {n}:0", 0.0, bytes((0x90, 60, 100)))[0] for n in (24, 28))
+    assert one.channel != other.channel
+    assert [c.channel for c in play.gone("Keys:Keys 1 28:0") if isinstance(c, NoteOff)] == [other.channel]
+
+
+def test_what_is_learned_moves_nothing_but_pedals_still_lift(tmp_path: Path) -> None:
+    learn = Learner(maps.load(), tmp_path / "map.toml", targets_of(DREAM))
+    play = player(learner=learn)
+    play.receive("a", 0.0, bytes((0x90, 60, 100, 0xB0, 64, 127, 0x80, 60, 0)))
+    learn.name("drone.glow")
+    assert [c.note for c in play.receive("a", 1.0, bytes((0xB0, 64, 0)))] == [60]
+    (tmp_path / "map.toml").write_text("half = [")
+    assert not [c for value in (10, 11, 12) for c in play.receive("a", 2.0, bytes((0xB0, 21, value)))]
+    assert "was not written: it is no map as it stands" in play.said[-1]
+
+
 def test_a_cable_that_said_it_was_there_is_missed() -> None:
     play = player()
     play.receive("a", 0.0, bytes((0x90, 60, 100)))
@@ -112,6 +133,16 @@ def test_one_clock_leads_and_another_takes_over_when_it_is_silent() -> None:
     assert play.gone("a") == [LetGo("pulse")]
     assert any(isinstance(c, Pulse) for t in times for c in play.receive("b", 5.0 + t, tick))
     assert player().receive("a", 0.0, tick * 60) == []  # unless it is asked for, no clock leads
+
+
+def test_who_says_stop_and_does_not_tick_leads_nobody() -> None:
+    play = player(follow_clock=True)
+    tick, times = bytes((0xF8,)), [k / 48 for k in range(96)]
+    play.receive("pad", 0.0, bytes((0xFC,)))
+    assert [c for t in times for c in play.receive("a", t, tick)]
+    play.receive("a", 2.0, bytes((0xFC,)))
+    assert not [c for t in times[:72] for c in play.receive("b", 2.0 + t, tick)]
+    assert any(isinstance(c, Pulse) for t in times for c in play.receive("b", 4.0 + t, tick))
 
 
 def test_an_exclusive_message_tunes() -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from resonance.engine.commands import Command, NoteOn
+from resonance.engine.commands import Command, NoteOn, Set
 from resonance.outputs.speakers.moments import Moments
-from resonance.outputs.speakers.piece import hand_frame, least_frames, next_frames
+from resonance.outputs.speakers.piece import (
+    Asked,
+    Piece,
+    Sound,
+    hand_frame,
+    least_frames,
+    next_frames,
+    within_ring,
+)
+from resonance.outputs.speakers.ring import RING_FRAMES, Ring
 
 
 @pytest.mark.parametrize("cushion", [512, 1024, 2048, 16_384])
@@ -23,6 +35,45 @@ def test_who_is_busy_renders_from_border_to_border_and_never_past_what_is_played
                 assert (at + frames) % 256 == 0
             else:
                 assert cushion - ready < max(least_frames(cushion), 256)
+
+
+STILL = """format = 1
+[[scene]]
+name = "one"
+length = 60
+sounds = [{sounds}]
+"""
+
+
+def test_a_score_that_is_saved_again_knows_what_hands_did_meanwhile(tmp_path: Path) -> None:
+    score = tmp_path / "a.toml"
+    score.write_text(STILL.format(sounds='"drone", "crystals"'))
+    pipe = os.pipe()
+    sound = Sound(Piece(str(score), cushion_frames=1024), Ring(), Asked(pipe[0]))
+    sound._render(4096)
+    sound._do(None, Set("tension", 0.2))
+    sound._do(None, Set("drone.glow", 0.9))
+    score.write_text(STILL.format(sounds='"crystals"'))
+    before = sound._performance
+    sound._answer("follow", str(score))
+    sound._do(None, Set("tension", 0.7))
+    sound._take_over(*sound._coming.get(timeout=60.0))
+    assert sound._performance is not before
+    assert sound._performance.score.sounds.keys() == {"crystals"}
+    sound._render(4096)
+    assert sound._performance.view().tension == pytest.approx(0.7, abs=0.02)
+    assert not sound._meanwhile
+    score.write_text("nonsense")
+    sound._answer("follow", str(score))
+    after = sound._performance
+    sound._take_over(*sound._coming.get(timeout=60.0))
+    assert sound._performance is after
+    os.close(pipe[1])
+
+
+def test_a_long_cushion_leaves_room_in_the_ring() -> None:
+    assert within_ring(192_000) + 4096 <= RING_FRAMES
+    assert within_ring(16_384) == 16_384
 
 
 def test_a_note_does_not_wait_for_the_device() -> None:

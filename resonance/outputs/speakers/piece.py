@@ -28,9 +28,9 @@ import resonance
 from resonance.dsp import F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.engine.beside import compiled_beside
-from resonance.engine.commands import Command, NoteOn
+from resonance.engine.commands import Command, Express, NoteOn, Tune
 from resonance.engine.history import Opening
-from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, Performance, View
+from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, OF_THE_PIECE, Performance, View
 from resonance.engine.takes import Recorder, Take
 from resonance.outputs.speakers.child import packed, read_pickle
 from resonance.outputs.speakers.desk import Desk
@@ -148,10 +148,13 @@ class Sound:
         self._ring = ring
         self._asked = asked
         self._moves: deque[tuple[float | None, Command]] = deque()
-        self._coming: queue.SimpleQueue[Performance] = queue.SimpleQueue()
+        self._coming: queue.SimpleQueue[tuple[Performance | None, int]] = queue.SimpleQueue()
+        self._following = 0
+        self._meanwhile: list[tuple[int, Command]] = []
+        """What was done to the piece while a score that was saved again is made ready."""
         self._told: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
-        self._cushion = piece.cushion_frames
+        self._cushion = within_ring(piece.cushion_frames)
         self._alone_since: int | None = None
         self._announced = True
         self._peaks = np.zeros(2)
@@ -195,7 +198,7 @@ class Sound:
             for _ in range(min(len(self._moves), _MOST_AT_ONCE)):
                 self._do(*self._moves.popleft())
             while not self._coming.empty():
-                self._take_over(self._coming.get())
+                self._take_over(*self._coming.get())
             self._ring.header[Header.BEAT] = time.monotonic_ns()
             self._moments.saw(time.monotonic(), self._performance.frame - self._ring.ready)
             if self._alone_since is not None:
@@ -294,7 +297,7 @@ class Sound:
             case "boost":
                 self._desk.boost = float(what[0])
             case "cushion":
-                self._cushion = min(int(what[0]), RING_FRAMES - _MOST_FRAMES)
+                self._cushion = within_ring(int(what[0]))
                 self._ring.header[Header.REFILL] = refill(self._cushion)
             case "alone":
                 self._alone_since = what[0]
@@ -303,7 +306,8 @@ class Sound:
             case "keep":
                 self._keep(Path(what[0]))
             case "follow":
-                asked = (what[0], self._performance, self._performance.here())
+                self._following += 1
+                asked = (what[0], self._performance, self._performance.here(), len(self._meanwhile))
                 threading.Thread(target=self._follow, args=asked, daemon=True).start()
 
     def _do(self, at_s: float | None, command: Command) -> None:
@@ -316,6 +320,8 @@ class Sound:
         except (KeyError, ValueError) as error:
             self.tell("said", str(error.args[0] if error.args else error))
         else:
+            if self._following and _outlasts(command):
+                self._meanwhile.append((frame or performance.frame, command))
             if frame is not None and isinstance(command, NoteOn):
                 self._awaited = frame + performance.delay_frames + 1
 
@@ -365,20 +371,34 @@ class Sound:
             self._recorder.close()
         os._exit(0)
 
-    def _follow(self, score: str, before: Performance, here: Opening) -> None:
-        """Makes the score as it is now, catches up with the one that sounds, and hands over."""
+    def _follow(self, score: str, before: Performance, here: Opening, known: int) -> None:
+        """Makes the score as it is now, catches up with the one that sounds, and hands over.
+
+        `known` of what is done meanwhile was done before.
+        """
+        new = None
         try:
             loaded = resonance.load(score, allow_code=self._piece.allow_code)
             opening = _opening_in(loaded, here, [scene.name for scene in before.score.scenes])
             new = performance_of(replace(self._piece, score=score, opening=opening), loaded)
             while new.frame < before.frame:
                 new.render(min(before.frame - new.frame, _MOST_FRAMES))
-        except (ValueError, OSError) as error:
+        except (ValueError, KeyError, OSError) as error:
             self.tell("said", f"the score cannot be followed: {error}")
-        else:
-            self._coming.put(new)
+            new = None
+        self._coming.put((new, known))
 
-    def _take_over(self, new: Performance) -> None:
+    def _take_over(self, new: Performance | None, known: int) -> None:
+        meanwhile = self._meanwhile[known:]
+        self._following -= 1
+        if not self._following:
+            self._meanwhile = []
+        if new is None:
+            return
+        for frame, command in meanwhile:
+            # The new score may not have what was meant.
+            with contextlib.suppress(KeyError, ValueError):
+                new.do(command, max(frame, new.first_open(command)))
         new.render(max(0, self._performance.frame - new.frame))
         self._fading, self._performance, self._faded = self._performance, new, 0
         self._desk.added = True  # two at the ceiling are more than one
@@ -386,6 +406,17 @@ class Sound:
             self._recorder.close()
             self._recorder = self._recording()
         self.tell("said", "the score was saved: the sound follows it")
+
+
+def _outlasts(command: Command) -> bool:
+    """Whether a command counts for what is to come, and not only for notes that sound."""
+    of_all = isinstance(command, Express) and command.note is None
+    return of_all or isinstance(command, (*OF_THE_PIECE, Tune))
+
+
+def within_ring(cushion_frames: int) -> int:
+    """A cushion that the ring has room for, and for the block that fills it."""
+    return min(cushion_frames, RING_FRAMES - _MOST_FRAMES)
 
 
 def least_frames(cushion_frames: int) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from resonance.dsp import I64
-from resonance.engine.commands import Command
+from resonance.engine.commands import Command, Pulse
 from resonance.outputs.speakers.child import Child, packed, read_pickle
 from resonance.outputs.speakers.outlet import Opened, Outlet
-from resonance.outputs.speakers.piece import Move, Piece, Sounding
+from resonance.outputs.speakers.piece import Move, Piece, Sounding, within_ring
 from resonance.outputs.speakers.ring import RING_FRAMES, Header, Ring, Slot, refill
 from resonance.units import level_from_db
 
@@ -60,8 +60,8 @@ class Speakers:
         self._volume_db = volume_db
         self._tell = tell
         self._ring = Ring()
-        self._ring.header[Header.REFILL] = refill(piece.cushion_frames)
-        self._cushion = piece.cushion_frames
+        self._cushion = within_ring(piece.cushion_frames)
+        self._ring.header[Header.REFILL] = refill(self._cushion)
         self._paused = False
         self._ready = False
         self._full = False
@@ -92,6 +92,9 @@ class Speakers:
 
         They are done as long after that as all other such commands, to the frame; without a time at once.
         """
+        if self._paused:
+            # Time stands still: beats that are told meanwhile are over when it goes on.
+            moves = [(at_s, [c for c in commands if not isinstance(c, Pulse)]) for at_s, commands in moves]
         self._ask("do", moves)
 
     @property
