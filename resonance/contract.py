@@ -174,7 +174,8 @@ class Span:
 
     `valence`, `energy`, `tension`, `bpm`, `presence` and every field are float64 of shape (steps + 1,).
     `presence` is how much of the sound the score wants here, 0 to 1, crossfades included. `beats` are the
-    heart's beats in this span. `heard` holds the events of other sounds that begin in it. `touch` is there
+    heart's beats in this span. `heard` holds the events of other sounds that begin in it, and
+    notes of a player's that began shortly before it. `touch` is there
     for the voice of a note whose player bends, presses or colours it.
     """
 

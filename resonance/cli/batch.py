@@ -39,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = Manifest(path)
     missing = [each for each in planned if not manifest.has(each)]
     if not arguments.force:
-        for path in itertools.chain.from_iterable(each.files for each in missing):
-            if path.exists() and not manifest.made(path):
-                raise CallError(f"{path} exists, and is none of this batch's: move it, or give --force")
+        for file in itertools.chain.from_iterable(each.files for each in missing):
+            if file.exists() and not manifest.made(file):
+                raise CallError(f"{file} exists, and is none of this batch's: move it, or give --force")
     if len(missing) < len(planned):
         print(f"{len(planned) - len(missing)} of {len(planned)} are there already", file=sys.stderr)
     failed = 0

@@ -74,6 +74,28 @@ class Job:
         return [*own, *(self.stems / f"{name}.wav" for name in names)]
 
     @property
+    def tags(self) -> dict[str, str | int]:
+        """What its files say of themselves: what was asked for, as far as it is not as usual."""
+        span = f"{self.start_s:g}..{self.length_s if self.end_s is None else self.end_s:g}"
+        asked = {
+            "duration": "" if self.duration_s is None else f"{self.duration_s:g}",
+            "span": span if self.start_s or self.end_s is not None else "",
+            "hits": " ".join(f"{name}={at_s:g}" for name, at_s in self.hits.items()),
+            "loop": "yes" if self.loops else "",
+            "lufs": "" if self.lufs is None else f"{self.lufs:g}",
+            "only": " ".join(self.only),
+            "without": " ".join(self.without),
+            "locks": " ".join(f"{name}={seed}" for name, seed in self.locks.items()),
+        }
+        return {
+            "title": self.score.title,
+            "seed": self.seed,
+            "score": self.score.name,
+            "score digest": self.score.digest,
+            **{name: text for name, text in asked.items() if text},
+        }
+
+    @property
     def length_s(self) -> float:
         """How long the whole piece is."""
         return self.score.duration_s if self.duration_s is None else self.duration_s
@@ -297,18 +319,6 @@ class _Files:
         self._window = window
         self._tell = tell
         self._rate_hz = int(engine.rate)
-        self._tags: dict[str, str | int] = {
-            "title": job.score.title,
-            "seed": engine.seed,
-            "score": job.score.name,
-            "score digest": job.score.digest,
-        }
-        if job.start_s or job.end_s is not None:
-            self._tags["span"] = f"{window.first / engine.rate:g}..{window.last / engine.rate:g}"
-        if job.hits:
-            self._tags["hits"] = " ".join(f"{name}={at_s:g}" for name, at_s in job.hits.items())
-        if job.locks:
-            self._tags["locks"] = " ".join(f"{name}={seed}" for name, seed in job.locks.items())
 
     def render(self) -> Meter:
         """Renders into all of them; returns the mix's meter."""
@@ -389,7 +399,7 @@ class _Files:
             self._rate_hz,
             2,
             subtype,
-            tags=self._tags,
+            tags=job.tags,
             markers=markers,
             loop=(0, self._window.last - self._window.first) if job.loops else None,
             force=job.force,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import resonance
-from resonance.analysis.recording import read_tags
+from resonance.analysis.recording import open_audio, read_tags
 from resonance.cli import CallError
 from resonance.cli.production import Job, produce
 from resonance.cli.progress import rendering
@@ -144,10 +144,13 @@ def finished(job: Job) -> bool:
         return False
     if not all(path.is_file() for path in job.files):
         return False
-    tags = read_tags(job.output)
-    for name, asked in (("seed", str(job.seed)), ("score digest", job.score.digest)):
-        if tags.get(name) != asked:
-            said = f"is finished, but of {name} {tags.get(name, 'unknown')}, not {asked}"
+    with open_audio(job.output) as audio:
+        found = {**read_tags(job.output), "rate": audio.samplerate}
+    asked = {**job.tags, "rate": job.rate or int(job.score.rate)}
+    for name in sorted({*found, *asked} - {"title", "software", "score"}):
+        there, wanted = (str(tags.get(name, "as usual")) for tags in (found, asked))
+        if there != wanted:
+            said = f"is finished, but its {name} is {there}, not {wanted}"
             raise CallError(f"{job.output} {said}: give another name, or --force without --resume")
     return True
 

@@ -205,6 +205,8 @@ class Performance:
         self._borders: list[int] = []
         """A heap of the steps up to which the piece can be sounded ahead, for what was asked."""
         self._begun: deque[tuple[int, Command]] = deque()
+        """What is written down as soon as its frame is heard."""
+        self._last_begun = 0
         self._crowd = self._crowded = 0
         self._moves: dict[int, _Moves] = {}
         self._count = 0
@@ -248,9 +250,7 @@ class Performance:
 
     def first_open(self, command: Command) -> int:
         """The first frame at which this can still be done; notes a little before `frame`, as it is late."""
-        first = max(0, self.frame + self._surplus.shape[1] - self.rounding_frames)
-        if self._begun:
-            first = max(first, self._begun[-1][0])
+        first = max(self._last_begun, self.frame + self._surplus.shape[1] - self.rounding_frames)
         return max(first, self._piece_open) if isinstance(command, OF_THE_PIECE) else first
 
     @property
@@ -629,6 +629,7 @@ class Performance:
 
     def _begin(self, at: int, command: Command) -> None:
         """Begins a command of frame `at`, at the latest when that frame comes."""
+        self._last_begun = at
         if at > self.frame:
             self._begun.append((at, command))
         else:

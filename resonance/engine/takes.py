@@ -320,6 +320,11 @@ class _Reading:
         most = take.first + MOST_S * take.rate
         for said in objects:
             at = self._frame(said.pop("at", None), "at")
+            if "heard" in said:
+                # A hand can still do something to the last frames that were heard: they are late.
+                digests.append((at, str(said["heard"])[:64]))
+                end = max(end, at)
+                continue
             if at < now:
                 raise self._wrong(f"goes back in time, from frame {now} to {at}")
             if at > most:
@@ -327,9 +332,6 @@ class _Reading:
             now, end = at, max(end, at)
             if said.get("end") is True:
                 break
-            if "heard" in said:
-                digests.append((at, str(said["heard"])[:64]))
-                continue
             if len(commands) == MOST_COMMANDS:
                 raise self._wrong(f"has more than {MOST_COMMANDS} commands")
             try:

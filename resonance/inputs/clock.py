@@ -11,6 +11,7 @@ the least-squares line through all ticks so far. MIDI 1.0, "System Real Time Mes
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections import deque
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ class Follower:
     def __init__(self) -> None:
         self._ticks = 0  # since the beat that is counted from
         self._known = 0  # ticks that the filter has seen
-        self._place_s = 0.0
+        self._place_s = -math.inf
         self._pace_s = 0.0
         self._leads = False
         self._running = True
@@ -49,7 +50,7 @@ class Follower:
 
     def hears(self, now_s: float) -> bool:
         """Whether a clock ticks, or has until just now."""
-        return self._known > 0 and now_s - self._place_s <= _SILENT_S
+        return now_s - self._place_s <= _SILENT_S
 
     def play(self, time_s: float, message: bytes) -> list[Command]:
         """What one message asks of the heart; nothing where it is of no concern to clocks."""

@@ -164,8 +164,8 @@ class Inputs:
     """Every input port, or those that are named; `wanted` are parts of names. A context that reads them.
 
     `heard` is given a port's name, time (`time.monotonic`) and bytes; `gone` the name of one that has
-    vanished: two devices of one make have two, though one `label`. `rest` is called between, with the time.
-    All in one thread. `tell` takes lines for the player.
+    vanished: on ALSA and JACK two devices of one make have two, though one `label`. `rest` is called
+    between, with the time. All in one thread. `tell` takes lines for the player.
     """
 
     def __init__(
@@ -264,6 +264,7 @@ class Output:
         self._open: Any = None
         self._name = ""
         self._system: Any = None
+        self._refused: set[str] = set()
         self._looked_s = -LOOK_S
 
     def send(self, message: bytes) -> None:
@@ -283,16 +284,25 @@ class Output:
             self._tell(f"MIDI clock: {label(self._name)} has gone")
         for system in _systems(self._library):
             for number, name in enumerate(self._watch.names(system)):
-                if self._wanted in name.lower() and not _OWN.match(name):
-                    opened = self._library.MidiOut(CLIENT, api=system)
-                    try:
-                        opened.open_port(number)
-                    except Exception as error:  # as an input's
-                        self._tell(f"MIDI clock: {label(name)} cannot be opened: {error}")
-                        return
-                    self._open, self._name, self._system = opened, name, system
-                    self._tell(f"MIDI clock: to {label(name)}")
+                if (
+                    self._wanted in name.lower()
+                    and not _OWN.match(name)
+                    and self._begun(system, number, name)
+                ):
                     return
+
+    def _begun(self, system: Any, number: int, name: str) -> bool:
+        try:
+            opened = self._library.MidiOut(CLIENT, api=system)
+            opened.open_port(number)
+        except Exception as error:  # as an input's
+            if name not in self._refused:
+                self._tell(f"MIDI clock: {label(name)} cannot be opened: {error}")
+            self._refused.add(name)
+            return False
+        self._open, self._name, self._system = opened, name, system
+        self._tell(f"MIDI clock: to {label(name)}")
+        return True
 
 
 def names() -> tuple[list[str], list[str]]:

@@ -7,15 +7,16 @@ a second of what has been written. Integer formats are dithered.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
-import time
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import numpy as np
 
@@ -28,8 +29,6 @@ from resonance.outputs.quantise import Quantiser
 BLOCK_FRAMES = 65536
 """No encoder is given more at once: libsndfile 1.2.2 crashes on five minutes of OGG in one call."""
 
-_PATIENCE_S = 1.0
-"""A render that was killed may have processes that hold its file for a moment longer."""
 _FULL_BYTES = 65_536
 """A disk with less room than this is full for whoever writes blocks."""
 
@@ -163,7 +162,7 @@ class Writer:
         self._closed = False
         self._resumed = False
         self._owned: BinaryIO | None = None
-        self._held: BinaryIO | None = None
+        self._alone: _Alone | None = None
         if channels not in (1, 2):
             raise ValueError(f"a file has 1 or 2 channels, not {channels}")
         if self._rate_hz != rate or rate < 1:
@@ -182,25 +181,33 @@ class Writer:
         self._chunked = True
         _refuse_existing(self.path, force)
         _make_folder(self.path.parent)
-        self._held = _held(self.part)
-        self._resumed = resume and ending == "wav" and self.part.stat().st_size > 0
-        self._owned = self.part.open("r+b" if self._resumed else "wb")
+        self._alone = _Alone(self.part)
+        try:
+            self._encoder = self._begun(ending, subtype, file_format, resume, options)
+        except BaseException:
+            self._alone.let_go()
+            raise
+
+    def _begun(
+        self, ending: str, subtype: str, file_format: Format, resume: bool, options: Mapping[str, Any]
+    ) -> Encoder:
+        """What writes the `.part`, or goes on with it."""
+        assert self.part is not None
+        resumable = ending == "wav" and self.part.exists() and self.part.stat().st_size > 0
+        self._resumed = resume and resumable
         with self._disk_errors():
             if ending == "wav":
-                options["resumed"] = self._resumed
-                self._encoder = wav.WavStream(self._owned, self._rate_hz, channels, subtype, **options)
-            else:
-                self._owned.close()
-                self._owned = None
-                form = (self._rate_hz, channels, file_format, subtype, dither_seed)
-                if ending == "mp3":
-                    self._encoder = _Mp3File(self.part, *form, self.tags, self.markers)
-                elif ending == "flac":
-                    self._encoder = _FlacFile(self.part, *form, self.tags)
-                elif file_format.container == "OGG":
-                    self._encoder = _OggFile(self.part, *form, self.tags)
-                else:
-                    self._encoder = _LibraryFile(self.part, *form, self.tags)
+                self._owned = self.part.open("r+b" if self._resumed else "wb")
+                form = (self._rate_hz, self._channels, subtype)
+                return wav.WavStream(self._owned, *form, resumed=self._resumed, **options)
+            of = (self._rate_hz, self._channels, file_format, subtype, options["dither_seed"], self.tags)
+            if ending == "mp3":
+                return _Mp3File(self.part, *of, self.markers)
+            if ending == "flac":
+                return _FlacFile(self.part, *of)
+            if file_format.container == "OGG":
+                return _OggFile(self.part, *of)
+            return _LibraryFile(self.part, *of)
 
     @property
     def frames(self) -> int:
@@ -241,7 +248,8 @@ class Writer:
                     _refuse_existing(self.path, self._force)
                     os.replace(self.part, self.path)
         finally:
-            self._let_go()
+            if self._alone is not None:
+                self._alone.let_go()
 
     def _chunks(self) -> bytes:
         """What a WAV has after its sound."""
@@ -266,11 +274,8 @@ class Writer:
         finally:
             if self.part is not None and self.frames == 0 and not self._resumed:
                 self.part.unlink(missing_ok=True)
-            self._let_go()
-
-    def _let_go(self) -> None:
-        if self._held is not None:
-            self._held.close()
+            if self._alone is not None:
+                self._alone.let_go()
 
     def __enter__(self) -> Writer:
         return self
@@ -466,33 +471,46 @@ class _Mp3File(_Through):
         return id3.tag(self._texts, chapters, self.frames / self._rate_hz, self._room)
 
 
-def _held(part: Path) -> BinaryIO | None:
-    """A `.part`, empty where there was none, that is this writer's alone until it is closed.
+class _Alone:
+    """A `.part` that is one writer's alone, on this machine, until it is let go of.
 
-    Raises BlockingIOError where it is another's. Where files cannot be locked, nobody is kept out.
+    All are places in one file that is locked there and never written to: a lock on the part itself would
+    keep its own writer out on some network drives, and be held on by processes that were forked meanwhile.
     """
-    until_s = time.monotonic() + _PATIENCE_S
-    while True:
-        file = part.open("ab")
+
+    _held: ClassVar[set[int]] = set()
+    _file: ClassVar[BinaryIO | None] = None
+
+    def __init__(self, part: Path) -> None:
+        """Raises BlockingIOError where it is another's; where files cannot be locked, only our own are."""
+        digest = hashlib.blake2b(os.fsencode(part.absolute()), digest_size=7).digest()
+        self._place = int.from_bytes(digest, "big")
+        if self._place in self._held or not self._lock():
+            said = "is being written by another render: let it finish, or give another name"
+            raise BlockingIOError(errno.EAGAIN, said, str(part))
+        self._held.add(self._place)
+
+    def _lock(self) -> bool:
         try:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            if time.monotonic() < until_s:
-                time.sleep(0.02)
-                continue
-            said = "is being written by another render: let it finish, or give another name"
-            raise BlockingIOError(error.errno, said, str(part)) from None
-        except (ImportError, OSError):  # Windows, or a file system without locks
-            file.close()
-            return None
-        with suppress(FileNotFoundError):
-            # Between the two it may have been finished, and have got its name.
-            if os.path.samestat(os.fstat(file.fileno()), part.stat()):
-                return file
-        file.close()
+            if _Alone._file is None:
+                path = Path(tempfile.gettempdir()) / f"resonance-{os.getuid()}.lock"
+                _Alone._file = path.open("ab")
+            fcntl.lockf(_Alone._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._place)
+        except (BlockingIOError, PermissionError) as error:
+            return error.errno not in (errno.EAGAIN, errno.EACCES)
+        except (ImportError, OSError):
+            return True
+        return True
+
+    def let_go(self) -> None:
+        if self._place in self._held and self._file is not None:
+            import fcntl
+
+            with suppress(OSError):
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._place)
+        self._held.discard(self._place)
 
 
 def part_of(path: Path) -> Path:
@@ -531,7 +549,9 @@ def _info(tags: Mapping[str, str | int]) -> dict[str, str]:
     comment = "; ".join(f"{name}={text}" for name, text in tags.items() if name not in ("title", "version"))
     info = {"INAM": str(tags["title"])} if "title" in tags else {}
     info["ISFT"] = f"resonance {tags.get('version', resonance.__version__)}"
-    return {**info, "ICMT": comment} if comment else info
+    info |= {"ICMT": comment} if comment else {}
+    # A file's name, which a tag may tell, need not be text.
+    return {name: text.encode("utf-8", "replace").decode() for name, text in info.items()}
 
 
 def _refuse_existing(path: Path, force: bool) -> None:

@@ -6,12 +6,14 @@ Source: ID3 tag version 2.4.0, 2000 (structure, frames); ID3v2 Chapter Frame Add
 
 from __future__ import annotations
 
+import bisect
 import struct
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 _UTF8 = b"\x03"
 _NOWHERE = b"\xff" * 8
+_HEAD_BYTES = 10
 _MORE_BYTES = 8192  # a hundred chapters
 _FRAMES = {"INAM": b"TIT2", "ISFT": b"TSSE"}
 
@@ -24,6 +26,21 @@ def tag(
     It has room for more chapters, so that it can be written again, just as long, when all are known: then
     `room` is how long it was, and the last chapters are left out where there is none.
     """
+    frames = _frames(info, chapters, end_s)
+    if room is None:
+        room = _HEAD_BYTES + len(frames) + _MORE_BYTES
+    if _HEAD_BYTES + len(frames) > room:
+
+        def length(count: int) -> int:
+            return _HEAD_BYTES + len(_frames(info, chapters[:count], end_s))
+
+        fitting = bisect.bisect_right(range(len(chapters)), room, key=length) - 1
+        frames = _frames(info, chapters[:fitting], chapters[fitting][0])
+    left = room - _HEAD_BYTES - len(frames)
+    return b"ID3\x04\0\0" + _size(len(frames) + left) + frames + bytes(left)
+
+
+def _frames(info: Mapping[str, str], chapters: Sequence[tuple[float, str]], end_s: float) -> bytes:
     frames = b"".join(_frame(_FRAMES[name], _text(text)) for name, text in info.items() if name in _FRAMES)
     if "ICMT" in info:
         frames += _frame(b"COMM", _UTF8 + b"eng\0" + info["ICMT"].encode())
@@ -34,12 +51,7 @@ def tag(
     if chapters:
         entries = b"".join(b"scene%d\0" % number for number in range(min(len(chapters), 255)))
         frames += _frame(b"CTOC", b"scenes\0" + struct.pack(">BB", 3, min(len(chapters), 255)) + entries)
-    head = b"ID3\x04\0\0"
-    room = len(head) + 4 + len(frames) + _MORE_BYTES if room is None else room
-    left = room - len(head) - 4 - len(frames)
-    if left < 0 and chapters:
-        return tag(info, chapters[:-1], chapters[-1][0], room)
-    return head + _size(len(frames) + left) + frames + bytes(left)
+    return frames
 
 
 def _frame(name: bytes, content: bytes) -> bytes:

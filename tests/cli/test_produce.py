@@ -196,7 +196,9 @@ def test_resume_leaves_what_is_finished_and_refuses_what_is_another(
     assert main([*call, "--resume"]) == 0
     assert main([*call, "--resume"]) == 0
     assert "a.wav is finished already" in capsys.readouterr().err
-    assert "of seed 5, not 6" in error(capsys, 2, *call, "--resume", "--seed", "6")
+    assert "its seed is 5, not 6" in error(capsys, 2, *call, "--resume", "--seed", "6")
+    assert "its duration is as usual, not 120" in error(capsys, 2, *call, "--resume", "--duration", "2m")
+    assert "its rate is 48000, not 96000" in error(capsys, 2, *call, "--resume", "--rate", "96000")
     assert "a.wav exists already" in error(capsys, 2, *call, "--resume", "--events", "a.jsonl")
     os.rename("a.wav", "a.wav.part")
     before = Path("a.wav.part").read_bytes()

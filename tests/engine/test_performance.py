@@ -302,6 +302,7 @@ def test_what_is_asked_early_and_what_is_asked_late_is_done_in_its_order(seed: i
             early = chance.choice((0, 0, 30, 500, 3000))
         if chance.random() < 0.1:
             performance.do(AllOff())
+            performance.do(NoteOn(64, 0.5), performance.first_open(NoteOn(64, 0.5)))
         heard.append(performance.render(min(chance.choice((64, 128, 250)), 48_000 - performance.frame)))
     did = list(performance.history.since(0)[1])
     assert [at for at, _ in did] == sorted(at for at, _ in did)

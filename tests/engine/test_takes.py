@@ -198,6 +198,19 @@ def test_what_is_done_after_the_end_is_in_no_take(tmp_path: Path) -> None:
     assert list(performance.keep().commands) == list(take.commands)
 
 
+def test_a_hand_that_comes_late_at_the_end_of_a_stretch_is_in_the_take(tmp_path: Path) -> None:
+    performance = Performance(score_of(QUIET), seed=3)
+    with Recorder(tmp_path / "a.take", performance):
+        heard = [performance.render(RATE_HZ)]
+        note = NoteOn(69, 0.8)
+        assert performance.first_open(note) < RATE_HZ
+        performance.do(note, performance.first_open(note))
+        heard.append(performance.render(RATE_HZ))
+    take = read(tmp_path / "a.take")
+    assert [frame for frame, _ in take.digests] == [RATE_HZ, 2 * RATE_HZ]
+    assert np.array_equal(heard_again(take), np.concatenate(heard))
+
+
 def test_a_disk_that_fills_ends_the_take_and_not_the_piece(tmp_path: Path) -> None:
     performance = Performance(score_of(QUIET), seed=3)
     recorder = Recorder(tmp_path / "full.take", performance)

@@ -141,6 +141,7 @@ def test_who_says_stop_and_does_not_tick_leads_nobody() -> None:
     play.receive("pad", 0.0, bytes((0xFC,)))
     assert [c for t in times for c in play.receive("a", t, tick)]
     play.receive("a", 2.0, bytes((0xFC,)))
+    play.rest(2.4)
     assert not [c for t in times[:72] for c in play.receive("b", 2.0 + t, tick)]
     assert any(isinstance(c, Pulse) for t in times for c in play.receive("b", 4.0 + t, tick))
 

@@ -309,10 +309,8 @@ def test_an_existing_file_is_kept_without_force(tmp_path):
     assert soundfile.info(path).frames == 100
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3"])
-def test_a_part_is_one_writers_alone(tmp_path, ending, monkeypatch):
-    monkeypatch.setattr("resonance.outputs.file._PATIENCE_S", 0.05)
+def test_a_part_is_one_writers_alone(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
     with Writer(path, RATE_HZ, 2, None) as writer:
         writer.write(music(40_000))
@@ -324,6 +322,33 @@ def test_a_part_is_one_writers_alone(tmp_path, ending, monkeypatch):
     with Writer(path, RATE_HZ, 2, None, force=True) as writer:
         writer.write(music(100))
     assert soundfile.info(path).frames == 100
+
+
+OTHER = """
+import sys
+from resonance.outputs.file import Writer
+try:
+    Writer(sys.argv[1], 48000)
+except BlockingIOError as error:
+    print(error.strerror)
+else:
+    print("free")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
+def test_a_part_is_one_programs_alone_and_free_after_it(tmp_path):
+    def other() -> str:
+        call = [sys.executable, "-c", OTHER, str(tmp_path / "a.wav")]
+        return subprocess.run(call, check=True, capture_output=True, text=True).stdout
+
+    for leave in (Writer.abort, Writer.close):
+        writer = Writer(tmp_path / "a.wav", RATE_HZ)
+        writer.write(music(1000))
+        assert "another render" in other()
+        leave(writer)
+        (tmp_path / "a.wav").unlink(missing_ok=True)
+        assert other() == "free\n"
 
 
 def test_a_file_that_appears_meanwhile_is_kept(tmp_path):

@@ -62,7 +62,7 @@ def test_a_score_that_is_saved_again_knows_what_hands_did_meanwhile(tmp_path: Pa
     assert sound._performance.score.sounds.keys() == {"crystals"}
     sound._render(4096)
     assert sound._performance.view().tension == pytest.approx(0.7, abs=0.02)
-    assert not sound._meanwhile
+    assert sound._following == 0
     score.write_text("nonsense")
     sound._answer("follow", str(score))
     after = sound._performance

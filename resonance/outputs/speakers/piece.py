@@ -28,7 +28,7 @@ import resonance
 from resonance.dsp import F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.engine.beside import compiled_beside
-from resonance.engine.commands import Command, Express, NoteOn, Tune
+from resonance.engine.commands import Command, Express, NoteOn, Pulse, Tune
 from resonance.engine.history import Opening
 from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, OF_THE_PIECE, Performance, View
 from resonance.engine.takes import Recorder, Take
@@ -49,6 +49,7 @@ HAND_S = 1.3e-3
 _READ_BYTES = 8192  # at a time, of what is asked
 _MOST_AT_ONCE = 128  # commands between two renders: 1 ms; two thousand keys can be let go of at once
 _HAND_FRAMES = HAND_STEPS * GRID_FRAMES
+_LATELY_FRAMES = AHEAD_STEPS * GRID_FRAMES  # what was done so late may not have come to the piece
 _BUSY = 0.4  # of the time that it has, what rendering took over the last `_BUSY_S`
 _BUSY_S = 0.1
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
@@ -150,8 +151,8 @@ class Sound:
         self._moves: deque[tuple[float | None, Command]] = deque()
         self._coming: queue.SimpleQueue[tuple[Performance | None, int]] = queue.SimpleQueue()
         self._following = 0
-        self._meanwhile: list[tuple[int, Command]] = []
-        """What was done to the piece while a score that was saved again is made ready."""
+        self._lately: deque[tuple[int, Command]] = deque()
+        """What was done to the piece lately; all since a score was saved again, until it sounds."""
         self._told: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
         self._cushion = within_ring(piece.cushion_frames)
@@ -307,7 +308,7 @@ class Sound:
                 self._keep(Path(what[0]))
             case "follow":
                 self._following += 1
-                asked = (what[0], self._performance, self._performance.here(), len(self._meanwhile))
+                asked = (what[0], self._performance, self._performance.here())
                 threading.Thread(target=self._follow, args=asked, daemon=True).start()
 
     def _do(self, at_s: float | None, command: Command) -> None:
@@ -320,8 +321,10 @@ class Sound:
         except (KeyError, ValueError) as error:
             self.tell("said", str(error.args[0] if error.args else error))
         else:
-            if self._following and _outlasts(command):
-                self._meanwhile.append((frame or performance.frame, command))
+            if _outlasts(command):
+                self._lately.append((performance.frame if frame is None else frame, command))
+                while not self._following and self._lately[0][0] < performance.frame - _LATELY_FRAMES:
+                    self._lately.popleft()
             if frame is not None and isinstance(command, NoteOn):
                 self._awaited = frame + performance.delay_frames + 1
 
@@ -371,34 +374,34 @@ class Sound:
             self._recorder.close()
         os._exit(0)
 
-    def _follow(self, score: str, before: Performance, here: Opening, known: int) -> None:
-        """Makes the score as it is now, catches up with the one that sounds, and hands over.
-
-        `known` of what is done meanwhile was done before.
-        """
-        new = None
+    def _follow(self, score: str, before: Performance, here: Opening) -> None:
+        """Makes the score as it is now, catches up with the one that sounds, and hands over."""
+        new, asked_frame = None, before.frame
         try:
             loaded = resonance.load(score, allow_code=self._piece.allow_code)
             opening = _opening_in(loaded, here, [scene.name for scene in before.score.scenes])
             new = performance_of(replace(self._piece, score=score, opening=opening), loaded)
             while new.frame < before.frame:
                 new.render(min(before.frame - new.frame, _MOST_FRAMES))
-        except (ValueError, KeyError, OSError) as error:
+        except Exception as error:  # a sound of the player's own may raise anything
             self.tell("said", f"the score cannot be followed: {error}")
             new = None
-        self._coming.put((new, known))
+        self._coming.put((new, asked_frame))
 
-    def _take_over(self, new: Performance | None, known: int) -> None:
-        meanwhile = self._meanwhile[known:]
+    def _take_over(self, new: Performance | None, asked_frame: int) -> None:
+        """Fades to another performance, told of what was done since it was asked for, and just before."""
         self._following -= 1
-        if not self._following:
-            self._meanwhile = []
         if new is None:
             return
-        for frame, command in meanwhile:
+        for frame, command in self._lately:
+            at = max(frame, new.first_open(command))
+            if isinstance(command, Pulse):
+                late_s = (at - frame) / new.rate
+                command = replace(command, in_s=(command.in_s - late_s) % command.interval_s)
             # The new score may not have what was meant.
             with contextlib.suppress(KeyError, ValueError):
-                new.do(command, max(frame, new.first_open(command)))
+                if frame >= asked_frame - _LATELY_FRAMES:
+                    new.do(command, at)
         new.render(max(0, self._performance.frame - new.frame))
         self._fading, self._performance, self._faded = self._performance, new, 0
         self._desk.added = True  # two at the ceiling are more than one
