@@ -270,16 +270,31 @@ def heard_again(path: Path) -> None:
 
 
 RING = """
-import sys, threading, time, numpy as np
+import ctypes, sys, threading, numba, numpy as np
 from resonance.outputs.speakers.ring import Header, Ring
-header, seen, left = Ring(int(sys.argv[1])).header, [(0.0, 0)], []
-threading.Thread(target=lambda: left.append(sys.stdin.read()), daemon=True).start()
+# Compiled, since it looks five thousand times a second, and is not to be what is measured.
+libc = ctypes.CDLL(None)
+sleep, clock = libc.usleep, libc.clock_gettime
+sleep.argtypes, clock.argtypes = (ctypes.c_uint,), (ctypes.c_int, ctypes.c_void_p)
+@numba.njit(nogil=True)
+def watched(header, word, until, seen):
+    now, count = np.zeros(2, np.int64), 1
+    while not until[0] and count < len(seen):
+        if header[word] != seen[count - 1, 1]:
+            clock(1, now.ctypes)
+            seen[count, 0], seen[count, 1] = now[0] + 1e-9 * now[1], header[word]
+            count += 1
+        sleep(200)
+    return count
+header, until, seen = Ring(int(sys.argv[1])).header, np.zeros(1), np.zeros((1_000_000, 2))
+watched(header, int(Header.WRITTEN), np.ones(1), seen)
+def read():
+    sys.stdin.read()
+    until[0] = 1
+threading.Thread(target=read, daemon=True).start()
 print("up", flush=True)
-while not left:
-    if header[Header.WRITTEN] != seen[-1][1]:
-        seen.append((time.monotonic(), int(header[Header.WRITTEN])))
-    time.sleep(0.0002)
-sys.stdout.buffer.write(np.array(seen, np.float64).tobytes())
+count = watched(header, int(Header.WRITTEN), until, seen)
+sys.stdout.buffer.write(seen[:count].tobytes())
 """
 SENDER = """
 import sys, time
