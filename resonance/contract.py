@@ -341,6 +341,18 @@ class Rule:
         raise NotImplementedError
 
 
+class Visits:
+    """Tells when the score wants a sound anew, however time is cut into spans."""
+
+    def __init__(self) -> None:
+        self._end = -1
+
+    def begin(self, span: Span) -> bool:
+        """Whether the sound was away until this span; to be asked of each."""
+        before, self._end = self._end, span.start + span.frames
+        return span.start != before
+
+
 class Sustain(Rule):
     """The rule of a sound that simply lasts: it begins when the score wants it, and ends when it does not."""
 

@@ -8,7 +8,7 @@ below it. A musician's "1 2 3 5 6" are degrees 0, 1, 2, 4, 5.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -105,6 +105,21 @@ def strained_hz(frequency_hz: float, tension: float, lean: float) -> float:
     """
     strain = max(0.0, (tension - 0.4) / 0.6)
     return frequency_hz * ratio_from_cents(45.0 * strain * lean)
+
+
+def tones_between(tuning: Tuning, degrees: Iterable[int], low_hz: float, high_hz: float) -> list[float]:
+    """The tones of these degrees from `low_hz` to `high_hz`, wherever the tuning repeats, ascending.
+
+    One that a wide period leads past is brought there by octaves; `high_hz` is at least an octave up.
+    """
+    found = set()
+    for degree in degrees:
+        home_hz, period = tuning.hz(degree, 0), tuning.hz(degree, 1) / tuning.hz(degree, 0)
+        first = math.ceil(math.log(low_hz / home_hz, period) - 1e-9)
+        last = math.floor(math.log(high_hz / home_hz, period) + 1e-9)
+        tones = [tuning.hz(degree, octave) for octave in range(first, last + 1)]
+        found.update(tones or [home_hz * 2.0 ** math.ceil(math.log2(low_hz / home_hz))])
+    return sorted(found)
 
 
 def melodic(ratios: Sequence[float], period: float) -> tuple[float, ...]:

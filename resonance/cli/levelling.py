@@ -69,7 +69,8 @@ class Levelling:
         gain_db = wanted_lufs - bare.integrated()
         if bare.true_peak_dbtp + gain_db < _UNTOUCHED_DBTP:
             return gain_db, wanted_lufs
-        most_db = max(gain_db, _UNTOUCHED_DBTP - bare.true_peak_dbtp) + _MOST_OVER_DB
+        most_db = _UNTOUCHED_DBTP - bare.true_peak_dbtp + _MOST_OVER_DB
+        gain_db = min(gain_db, most_db)
         tried: list[tuple[float, float]] = []
         for _ in range(_TRIES):
             found = self.metered(gain_db).integrated()

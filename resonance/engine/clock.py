@@ -7,6 +7,7 @@ within sixteen steps, and gives it back as softly.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections import deque
@@ -102,6 +103,12 @@ class Clock:
         self._at = NOWHERE
         if timeline.loops:
             self._pulses = self._whole_beats()
+
+    def as_it_is(self) -> Clock:
+        """A clock that stands here, for who asks later how things were; its heart is the same one."""
+        standing = copy.copy(self)
+        standing._rides, standing._rests = self._rides.copy(), self._rests.copy()
+        return standing
 
     @property
     def frame(self) -> int:

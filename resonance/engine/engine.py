@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,15 +36,21 @@ LAP_S = 10.0
 LAUNCH_BLEND_S = 3.0
 """How long a launched scene takes over, at least; longer where it has a longer crossfade."""
 HOLD_BLEND_S = 8.0
+LEAD_STEPS = 6
+"""How long before it begins, 8 ms at 48 kHz, a span can be sounded: what is done to it is done by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is due over a span: what begins in it, and what the desk does with it, whoever sounds it."""
+    """What is due over a span: what begins in it, and what the desk does with it, whoever sounds it.
+
+    `clock` stands where the span begins, as it was then.
+    """
 
     span: Span
     begun: Mapping[str, Sequence[Event]]
     effects: Mapping[str, Span]
+    clock: Clock
 
     @property
     def events(self) -> Sequence[Event]:
@@ -117,8 +124,8 @@ class Engine:
             Desk(score, self._setting, order, self._heard, end, stems=stems) for _ in range(2)
         )
         self.keys = Keys(score, beside)
-        self._ahead: tuple[Due, Block] | None = None
-        self._taken = 0
+        self._ahead: deque[tuple[Due, Block]] = deque()
+        self._taken = 0  # steps of the first of them
         self._fades_out = not loops
         self._surplus = np.zeros((2, 0), np.float32)
         self._skip = self.latency_frames
@@ -157,7 +164,7 @@ class Engine:
     @property
     def step(self) -> int:
         """The first step that is not rendered yet."""
-        return self._clock.step + self._taken
+        return self._clock.step - sum(due.span.steps for due, _ in self._ahead) + self._taken
 
     def _around(self) -> Turn:
         first = round(self.timeline.lead_s * self.rate)
@@ -205,14 +212,12 @@ class Engine:
 
     def unlimited(self, steps: int) -> Block:
         """As `advance`, but the mix is not late, and has not met the ceiling yet."""
-        if self._ahead is None:
+        if not self._ahead:
             self.sound_ahead(steps)
-        assert self._ahead is not None
-        due, block = self._ahead
+        due, block = self._ahead[0]
         first, last = self._taken, self._taken + steps
         if last > due.span.steps:
-            left = due.span.steps - first
-            raise ValueError(f"{left} steps are left of what was sounded ahead, not {steps}")
+            raise ValueError(f"{self.left} steps are left of what was sounded ahead, not {steps}")
         if steps < due.span.steps:
             block = block.cut(first, last)
         listen = partial(self._past.beside, block.start) if self._past is not None else None
@@ -221,19 +226,27 @@ class Engine:
             block = block.with_(by_hand)
         self._taken = last
         if last == due.span.steps:
-            self.passed(due)
+            self._ahead.popleft()
+            self._taken = 0
         return block
+
+    @property
+    def left(self) -> int:
+        """How many steps can be taken at once of what was sounded ahead."""
+        return self._ahead[0][0].span.steps - self._taken if self._ahead else 0
 
     def sound_ahead(self, steps: int) -> None:
         """Sounds all that the piece does by itself over the next steps, to be taken in shorter spans.
 
-        What hands do to it meanwhile is heard after them; only the notes that they play are heard at once.
+        What hands do to it meanwhile is heard after them; only the notes that they play are heard at once. It
+        can be done up to `LEAD_STEPS` before what was sounded ahead is taken.
         """
         due = self.due(steps)
         for part in self.playing:
             part.render(due.span, due.begun)
         sounded = {part.name: (part.dry, part.wet) for part in self.playing if part.sounding}
-        self._ahead = due, self.mixed(due, sounded)
+        self._ahead.append((due, self.mixed(due, sounded)))
+        self.passed(due)
 
     def _limited(self, block: Block) -> Block:
         mix = np.empty_like(block.mix)
@@ -247,24 +260,23 @@ class Engine:
         """
         if not 0 < steps <= MAX_STEPS:
             raise ValueError(f"a span has 1 to {MAX_STEPS} steps, not {steps}")
-        span = self._clock.span(steps)
+        span, clock = self._clock.span(steps), self._clock.as_it_is()
         begun: dict[str, Sequence[Event]] = {}
-        heard = self.keys.answered()
+        heard = self.keys.answered(span.start - LEAD_STEPS * GRID_FRAMES)
         for part in self._parts:
             begun[part.name] = part.decide(span, heard)
             heard[part.name] = [*heard.get(part.name, ()), *begun[part.name]]
         if not desk:
-            return Due(span, begun, {})
+            return Due(span, begun, {}, clock)
         effects = {name: self._fields(span, name) for name in self._curves}
         for name in self._desk.places:
             t60_s = self._clock.values(f"{name}.{PLACE}", steps)
             effects[place(name)] = span.with_fields({**effects["space"].fields, "t60_s": t60_s})
-        return Due(span, begun, effects)
+        return Due(span, begun, effects, clock)
 
     def passed(self, due: Due) -> None:
         """The clock goes on past a span."""
         self._clock.step += due.span.steps
-        self._ahead, self._taken = None, 0
 
     def mixed(self, due: Due, sounded: Mapping[str, tuple[F32, F32]]) -> Block:
         """What sounded over a span, dry and wet by its name, off the desk."""

@@ -148,11 +148,13 @@ class Keys:
         """The peak of what was played on a sound in the last block, 0 where it was silent."""
         return self._parts[sound].peak if sound in self._parts else 0.0
 
-    def answered(self) -> dict[str, Sequence[Event]]:
-        """The notes that began since this was last asked, by the sounds they were played on."""
-        began: dict[str, Sequence[Event]] = dict(self._began)
-        self._began = {}
-        return began
+    def answered(self, frame: int) -> dict[str, Sequence[Event]]:
+        """The notes that began before a frame and were not told yet, by the sounds they were played on."""
+        told: dict[str, Sequence[Event]] = {}
+        for name, began in self._began.items():
+            told[name] = [event for event in began if event.frame < frame]
+            self._began[name] = began[len(told[name]) :]
+        return told
 
     def over(
         self,
@@ -171,6 +173,7 @@ class Keys:
         events: list[Event] = []
         sounded = {}
         for name, part in self._parts.items():
+            part.clock = due.clock
             began = part.begin_until(due.span.start + last * GRID_FRAMES)
             if began:
                 self._began.setdefault(name, []).extend(began)

@@ -16,7 +16,7 @@ import itertools
 import math
 import pickle
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resonance import rng
-from resonance.contract import MAX_STEPS, Event, Setting, Span, Sustain, Voice
+from resonance.contract import MAX_STEPS, Event, Rule, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import LIMIT, absorb, mix
@@ -36,6 +36,7 @@ from resonance.units import cents_from_ratio, level_from_db, parameters
 
 SPARES = 4
 LEAVE_STEPS = 4  # 5.3 ms at 48 kHz: too short to be heard as a fade, long enough not to click
+LET_GO_S = 1.0  # how long a sound that lasts takes to leave a key, which has no end of its own
 ENDING_STEPS = 16  # 21 ms: the end of a voice that had said when it would end
 NEAR_M = 4.0
 """The distance at which a sound is as loud, clear and dry as its patch says."""
@@ -72,8 +73,9 @@ class Scratch:
 class Slot:
     """A place in a pool: a voice and what the engine keeps beside it.
 
-    It sounds up to the absolute step `end`, and fades over the `fade_steps` before it. Up to step `done` it
-    has been rendered.
+    It sounds up to the absolute step `end`. Each of the `fades`, an end and over how many steps it is come
+    to, holds it down, whichever is lowest: what hurries one does not undo another. Up to step `done` it has
+    been rendered.
     """
 
     voice: Voice
@@ -84,8 +86,23 @@ class Slot:
     send: float = 1.0
     end: float = math.inf
     done: int = 0
-    fade_steps: int = ENDING_STEPS
+    fades: list[tuple[float, int]] = field(default_factory=list)
     hand: Hand | None = None
+
+    def leave(self, end: float, steps: int) -> None:
+        """Is to be over by a step, at the latest, faded over so many."""
+        if end < self.end:
+            self.end = end
+            self.fades.append((end, steps))
+
+    def level_over(self, begin: int, steps: int) -> F64 | None:
+        """How far it has faded at the borders of some steps; None where it has not begun to."""
+        begun = [(end, over) for end, over in self.fades if end < begin + steps + over]
+        if not begun:
+            return None
+        borders = np.arange(begin, begin + steps + 1)
+        fallen = [(end - borders) / over for end, over in begun]
+        return np.minimum(np.maximum(functools.reduce(np.minimum, fallen), 0.0), 1.0)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -126,7 +143,8 @@ class Strip(NamedTuple):
 class Part:
     """One sound of the score, playing. After `render`, `dry` and `wet` hold the span, where `sounding`.
 
-    `scratch` is where its voices sound, one after the other; all parts may share it.
+    `scratch` is where its voices sound, one after the other; all parts may share it. `clock` stands where the
+    span begins that it is asked for.
     """
 
     def __init__(
@@ -150,7 +168,7 @@ class Part:
         self.dry = self.wet = np.zeros((2, 0), np.float32)
         self._seed = setting.seed
         self._rate_hz = setting.rate_hz
-        self._clock = clock
+        self.clock = clock
         self._scratch = scratch
         self._tell = tell
         self._turn = turn
@@ -159,7 +177,10 @@ class Part:
         curves = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
         self._fields = {name: f"{sound.name}.{name}" for name in curves}
         self._own: tuple[Span, Span] | None = None
-        self._rule = rule(patch, setting) if rule else None
+        self._muted: set[str] = set()
+        self._rule: Rule | None = None
+        with self._mutes("its rule", 0):
+            self._rule = rule(patch, setting) if rule else None
         self._voices = sound.voice.voices if sound.rule or by_hand else 1
         spares = SPARES if sound.rule or by_hand else 0
         self._new = functools.partial(sound.voice, patch, setting)
@@ -170,7 +191,6 @@ class Part:
         self._busy: list[Slot] = []  # in the order of their starts, so that sums are the same in every pool
         self._pending: list[tuple[int, int, Event]] = []
         self._put = self._begun = self._notes = 0
-        self._muted: set[str] = set()
         self._air = np.zeros(4)
         self._rested: tuple[tuple[float, float], Way] | None = None
         self._strips: tuple[Span, Strip] | None = None
@@ -181,7 +201,8 @@ class Part:
     def _build(self) -> None:
         """Builds one of the pool's voices; what is played by hand only builds what it needs."""
         self._unbuilt -= 1
-        self._free.append(Slot(self._new()))
+        with self._mutes("a voice", self.clock.step):
+            self._free.append(Slot(self._new()))
 
     def prepare(self) -> None:
         """Has every voice make what it would make as it first sounds."""
@@ -192,7 +213,7 @@ class Part:
 
     def follow(self) -> None:
         """Learns where on the clock's course the score wants the sound."""
-        self._wanted = self._clock.wanted(self._presence)
+        self._wanted = self.clock.wanted(self._presence)
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""
@@ -206,8 +227,8 @@ class Part:
             span.energy,
             span.tension,
             span.bpm,
-            self._clock.values(self._presence, span.steps),
-            Fields(self._clock, self._fields, span.steps),
+            self.clock.values(self._presence, span.steps),
+            Fields(self.clock, self._fields, span.steps),
             span.beats,
             {name: heard.get(name, ()) for name in self.hears},
         )
@@ -255,15 +276,23 @@ class Part:
             events.extend(self._rule.events(span))
         except _FAULTS as fault:
             self._rule = None
-            self._mute(f"its rule {_told(fault)}", span)
+            self._mute(f"its rule {_told(fault)}", span.start // GRID_FRAMES)
         return sorted(events, key=lambda event: event.frame)
 
-    def _mute(self, what: str, span: Span) -> None:
-        """Says what went wrong: each fault once, however often it comes again."""
+    @contextlib.contextmanager
+    def _mutes(self, who: str, step: int) -> Iterator[None]:
+        """Whatever is raised within ends nothing but itself."""
+        try:
+            yield
+        except _FAULTS as fault:
+            self._mute(f"{who} {_told(fault)}", step)
+
+    def _mute(self, what: str, step: int) -> None:
+        """Says what went wrong at a step: each fault once, however often it comes again."""
         if what in self._muted:
             return
         self._muted.add(what)
-        at_s = span.start / span.rate_hz
+        at_s = step * GRID_FRAMES / self._rate_hz
         self._tell(f"{self.name}: {what} at {at_s:.1f} s and was muted; the piece goes on")
 
     def release(self, step: int, played: Collection[int], velocity: float = 0.5) -> None:
@@ -282,8 +311,14 @@ class Part:
                 event.detail["pedalled"] = True
 
     def _let_go(self, slot: Slot, step: int, velocity: float) -> None:
-        slot.end = min(slot.end, step + self._steps(slot.voice.release(velocity)))
         del slot.event.detail["held"]
+        last: float = step + LEAVE_STEPS
+        with self._mutes("a voice", step):
+            last = step + self._steps(slot.voice.release(velocity))
+        slot.leave(last, ENDING_STEPS)
+        if slot.end == math.inf:
+            fade = int(self._steps(LET_GO_S))
+            slot.leave(step + fade, fade)
 
     def express(self, step: int, note: int | None, channel: int, values: Mapping[str, float]) -> None:
         """Moves the hand on a player's held notes: on one, or on all of a channel.
@@ -313,12 +348,11 @@ class Part:
         for slot in self._busy:
             detail = slot.event.detail
             if "note" in detail and detail["number"] <= count and channel in (None, detail["channel"]):
-                slot.end = min(slot.end, step + LEAVE_STEPS)
-                slot.fade_steps = LEAVE_STEPS
+                slot.leave(step + LEAVE_STEPS, LEAVE_STEPS)
 
     def may_sound(self, steps: int) -> bool:
         """Whether it sounds, or may begin to within the next steps."""
-        first = self._clock.step
+        first = self.clock.step
         wanted = any(begin < first + steps and end > first for begin, end in self._wanted)
         return wanted or self.sounding or bool(self._pending)
 
@@ -376,9 +410,7 @@ class Part:
 
     def _strip(self, span: Span) -> Strip:
         """The strip over a span; most of the time nothing moves on it but its gain, and the way is kept."""
-        gain_db, send_db, distance_m = (
-            self._clock.resting(self._fields[name], span.steps) for name in _STRIP
-        )
+        gain_db, send_db, distance_m = (self.clock.resting(self._fields[name], span.steps) for name in _STRIP)
         if send_db is None or distance_m is None:
             way = Way(span["send_db"], span["distance_m"], span.rate_hz)
         else:
@@ -397,7 +429,7 @@ class Part:
         if event.kind == "end" and event.sustained:
             for slot in self._busy:
                 if slot.event.sustained:
-                    slot.end, slot.fade_steps = min(slot.end, step), 1
+                    slot.leave(step, 1)
             return
         if self._turn is not None and not self._turn.has(event):
             return
@@ -411,8 +443,7 @@ class Part:
         if len(staying) >= self._voices:
             # What lasts as long as its scene stays, unless there is nothing else to give way.
             oldest = min(staying, key=lambda slot: slot.event.sustained)
-            oldest.end = step + LEAVE_STEPS
-            oldest.fade_steps = LEAVE_STEPS
+            oldest.leave(step + LEAVE_STEPS, LEAVE_STEPS)
         slot = self._free.pop()
         near = NEAR_M / max(0.5, float(event.detail.get("distance_m", NEAR_M)))
         asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[place])
@@ -423,12 +454,12 @@ class Part:
         slot.hand = event.detail.get("hand")
         try:
             lasts_s = slot.voice.start(event, self._felt(slot, span.cut(place, span.steps)))
+            slot.end = step + self._steps(lasts_s)
         except _FAULTS as fault:
-            self._mute(f"a voice {_told(fault)}", span)
+            self._mute(f"a voice {_told(fault)}", step)
             self._free.append(slot)
             return
-        slot.end = step + self._steps(lasts_s)
-        slot.fade_steps = ENDING_STEPS
+        slot.fades = [(slot.end, ENDING_STEPS)]
         slot.done = step
         slot.carry.fill(0.0)
         self._busy.append(slot)
@@ -453,7 +484,7 @@ class Part:
             last = int(min(until, slot.end - start))
             slot.done = start + last
             if last > first and (fault := self._add(slot, span.cut(first, last), strip, first)):
-                self._mute(f"a voice {fault}", span)
+                self._mute(f"a voice {fault}", start)
                 slot.end = start + last
             if slot.end <= start + until:
                 self._busy.remove(slot)
@@ -473,9 +504,8 @@ class Part:
         if self._turn is not None and lasts(slot.event):
             gain = gain * self._turn.levels(span.start, span.steps)
         begin = span.start // GRID_FRAMES
-        if slot.end < begin + span.steps + slot.fade_steps:
-            left = (slot.end - np.arange(begin, begin + span.steps + 1)) / slot.fade_steps
-            gain = gain * np.minimum(np.maximum(left, 0.0), 1.0)
+        if (level := slot.level_over(begin, span.steps)) is not None:
+            gain = gain * level
         own, send = (slot.level, slot.send), strip.send[borders]
         peak: float = mix(out, slot.carry, slot.lag, own, gain, send, first, self.dry, self.wet)
         return "" if peak <= LIMIT else "ran away"

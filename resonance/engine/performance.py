@@ -4,10 +4,10 @@ It is a chain of engines. One plays the piece; an endless performance follows it
 scene that is held is handed over now and then to an engine that holds it anew, so that nothing that sounds
 hangs on what was long ago. Whatever is done at a frame has the same effect however the frames are asked
 for: a note sounds a fixed `delay_frames` later, to the sample; what is done to notes is done where the next
-`HAND_STEPS` begin, and all else where the next `AHEAD_STEPS` begin. So the piece itself is sounded that far
-ahead at a time, at a fraction of the cost of short spans, and a hand that moves all the time does not cut
-what is rendered into single steps. Without commands, and for a single piece, it is the engine's own render,
-to the bit.
+`HAND_STEPS` begin; and all else where the next `AHEAD_STEPS` begin, if it comes `LEAD_STEPS` before them. So
+the piece itself is sounded that far ahead at a time, when there is time, at a fraction of the cost of short
+spans, and a hand that moves all the time does not cut what is rendered into single steps. Without commands,
+and for a single piece, it is the engine's own render, to the bit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from resonance.engine.commands import (
     Tune,
 )
 from resonance.engine.course import Landing
-from resonance.engine.engine import Engine
+from resonance.engine.engine import LEAD_STEPS, Engine
 from resonance.engine.history import KEPT_S, History, Opening
 from resonance.engine.nights import next_seed, varied
 from resonance.score import Score
@@ -198,7 +198,7 @@ class Performance:
         self._ceiling = Ceiling(self.rate)
         self._surplus: F32 = np.zeros((2, 0), np.float32)
         self._due: _Due = []
-        """What is to be done to the piece, each at a step: where what was sounded ahead has been heard."""
+        """What is to be done to the piece, each at a step up to which it is sounded ahead."""
         self._touches: _Due = []
         """What is to be done to notes that are held."""
         self._asked: list[tuple[int, int, Command]] = []
@@ -319,16 +319,18 @@ class Performance:
 
         What is done to the piece from here on is done after that.
         """
-        ready = self.frame > 0 and self._surplus.shape[1] == 0 and self._step == self._ahead
-        # A note of these frames would still be the engine's that goes.
-        if ready and not self.ended and self._handover_step() > self._step:
+        near = self._ahead - self._step <= LEAD_STEPS and self._surplus.shape[1] == 0
+        if not near or self.frame <= 0 or self.ended or len(self._legs) > 1:
+            return
+        if min(self._handover_step(), self._landing_step()) > self._ahead:
             self._catch_up()
-            self._settle()
+            self._settle_piece()
             self._sound_ahead(AHEAD_STEPS)
-            self._piece_open = self.frame + 1
 
     def _sound_ahead(self, steps: int) -> None:
-        reach = min(self._grid(self._step + max(steps, AHEAD_STEPS)), self._next_due()) - self._step
+        # What is done before a lead's beginning counts for the piece, and nothing after it.
+        self._piece_open = max(1, (self._ahead - LEAD_STEPS) * GRID_FRAMES - self.latency_frames + 1)
+        reach = min(self._grid(self._ahead + max(steps, AHEAD_STEPS)), self._next_due()) - self._ahead
         for leg in self._legs:
             leg.engine.sound_ahead(reach)
         self._ahead += reach
@@ -338,7 +340,7 @@ class Performance:
         self._settle()
         if self._step == self._ahead:
             self._sound_ahead(steps)
-        steps = self._begin_asked_within(min(steps, self._ahead - self._step))
+        steps = self._begin_asked_within(min(steps, self._legs[-1].engine.left))
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)
         listened = self.stem_names if self.stem_listener else ()
@@ -371,9 +373,7 @@ class Performance:
         self._do_due()
         if self._step < self._ahead:
             return
-        if self._launch is not None and self._launch_step() == self._step:
-            launch, self._launch = self._launch, None
-            self._legs[-1].engine.launch(launch.scene, hold=self._legs[-1].engine.stays)
+        self._settle_piece()
         if self._landing is None and self._landing_step() <= self._step:
             self._land()
         if self._handover_step() <= self._step:
@@ -384,19 +384,27 @@ class Performance:
         self._legs = [leg for leg in self._legs if leg.falls is None or leg.falls[1] > self._step]
         self._look_ahead()
 
+    def _settle_piece(self) -> None:
+        """Does to the piece what is due where it is next sounded ahead."""
+        while self._due and self._due[0][0] <= self._ahead:
+            heapq.heappop(self._due)[2]()
+        if self._launch is not None and self._launch_step() == self._ahead:
+            launch, self._launch = self._launch, None
+            self._legs[-1].engine.launch(launch.scene, hold=self._legs[-1].engine.stays)
+
     def _next_due(self) -> int:
-        """The step after this one at which something is due next."""
+        """The step at which something is next to be done to the piece, after the border it has come to."""
         times = [self._handover_step(), self._landing_step() if self._landing is None else math.inf]
         times += [self._grid_from(leg.falls[1]) for leg in self._legs if leg.falls is not None]
         times += [self._due[0][0]] if self._due else []
-        while self._borders and self._borders[0] <= self._step:
+        while self._borders and self._borders[0] <= self._ahead:
             heapq.heappop(self._borders)
         times += self._borders[:1]
         if self._launch is not None:
             beat = self._legs[-1].opening.step + self._legs[-1].engine.next_beat()[0]
             times += [self._grid_from(beat + 1), self._launch_step() or math.inf]
-        after = [time for time in times if time > self._step]
-        return int(min([*after, self._step + MAX_STEPS]))
+        after = [time for time in times if time > self._ahead]
+        return int(min([*after, self._ahead + MAX_STEPS]))
 
     def _launch_step(self) -> int | None:
         """The step at which the scene that waits is launched, once that is known."""
@@ -404,12 +412,12 @@ class Performance:
         leg = self._legs[-1]
         if self._launch.when == "now":
             entered = leg.engine.entered
-            rested = leg.opening.step + entered + self._steps(_RESTLESS_S) if entered else self._step
-            return self._grid_from(rested) if rested > self._step else self._step
+            rested = leg.opening.step + entered + self._steps(_RESTLESS_S) if entered else self._ahead
+            return self._grid_from(rested) if rested > self._ahead else self._ahead
         step, draws_breath = leg.engine.next_beat()
         if self._launch.when == "breath" and not draws_breath:
             return None
-        return max(self._step, self._grid(leg.opening.step + step))
+        return max(self._ahead, self._grid(leg.opening.step + step))
 
     def _steps(self, seconds: float) -> int:
         return round(seconds * self.rate / GRID_FRAMES)
@@ -614,13 +622,13 @@ class Performance:
     def _border(self, at: int, command: Command) -> int | None:
         """The step at which the piece is to be sounded anew, for a command of frame `at`, if it is."""
         if isinstance(command, OF_THE_PIECE):
-            return self._step_of(at, AHEAD_STEPS)
+            return self._known_from(at)
         if not isinstance(command, NoteOn):
             return None
         if not self._legs[-1].engine.listens(command.sound or self._instrument or ""):
             return None
         # Who answers the note does so where the piece is sounded ahead once it has begun.
-        return self._grid_from((at + self.delay_frames) // GRID_FRAMES + 1)
+        return self._grid_from((at + self.delay_frames) // GRID_FRAMES + 1 + LEAD_STEPS)
 
     def _told(self, frame: int) -> None:
         """Writes down what was begun before a frame that is about to be heard."""
@@ -699,7 +707,7 @@ class Performance:
                     self._land()
 
     def _lead(self, frame: int, interval_s: float) -> None:
-        while frame < self._step * GRID_FRAMES:
+        while frame < self._ahead * GRID_FRAMES:
             frame += round(interval_s * self.rate)
         for leg in self._legs:
             leg.engine.lead(frame - leg.first_frame, interval_s)
@@ -757,7 +765,7 @@ class Performance:
 
     def _put(self, frame: int, act: Callable[[], None]) -> None:
         """Has something done to the piece where it is next sounded ahead, when a frame has come."""
-        heapq.heappush(self._due, (self._step_of(frame, AHEAD_STEPS), self._next(), act))
+        heapq.heappush(self._due, (self._known_from(frame), self._next(), act))
 
     def _touch(self, frame: int, act: Callable[[Engine], None], engines: Sequence[Engine] = ()) -> None:
         """Has something done to notes that are held, of every engine or of some, when a frame has come."""
@@ -767,6 +775,10 @@ class Performance:
                 act(engine)
 
         heapq.heappush(self._touches, (self._step_of(frame, HAND_STEPS), self._next(), acts))
+
+    def _known_from(self, frame: int) -> int:
+        """The first step of the piece that knows what is done at a frame; at the beginning all of it does."""
+        return self._step_of(frame + LEAD_STEPS * GRID_FRAMES, AHEAD_STEPS) if frame > 0 else 0
 
     def _step_of(self, frame: int, grid: int) -> int:
         """The first step of a grid that is not played yet when a frame has come; at the beginning none is."""

@@ -63,7 +63,8 @@ class Heart:
     def beat(self, bpm: float, breath_hz: float = 0.0) -> Pulse:
         """The next beat, at `next_s`, given the tempo there; `breath_hz` 0 is a breath every four beats."""
         mean_s = 60.0 / bpm
-        breath_step = breath_hz * mean_s if breath_hz > 0.0 else 1.0 / BEATS_A_BREATH
+        # No breath is shorter than two beats: in on the one, and out on the other.
+        breath_step = min(breath_hz * mean_s, 0.5) if breath_hz > 0.0 else 1.0 / BEATS_A_BREATH
         calm = min(1.0, (_REST_BPM / bpm) ** 1.5)
         self._wander += 0.35 * (float(self._rng.standard_normal()) - self._wander)
         slow = math.sin(2.0 * math.pi * (self._slow_phase + _SLOW_WAVE_HZ * self.next_s))

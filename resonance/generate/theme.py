@@ -34,7 +34,7 @@ def rocking(rng: np.random.Generator, count: int, previous: tuple[int, ...] = ()
     for step in steps[1:]:
         phrase.append(tones[place])
         place += 1 if (step < 0.5 and place < len(tones) - 1) or place == 0 else -1
-    phrase[-1] = 0 if phrase[-2] in (1, 2) else 4 if phrase[-2] == 2 else phrase[-1]
+    phrase[-1] = 0 if phrase[-2] in (0, 1) else 4
     if tuple(phrase) == previous:
         phrase[0] = next(tone for tone in tones if tone not in (phrase[0], phrase[1]))
     return tuple(phrase)

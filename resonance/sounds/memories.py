@@ -126,6 +126,8 @@ class MemoriesVoice(Voice):
         own = event.kind == "file"
         density_hz = float(span["grain_density_hz"][0]) * (0.8 + 0.4 * float(span.energy[0]))
         lasts_s = event.duration_s or float(span["cloud_s"][0])
+        # A long and dense cloud is as thin as it takes to last.
+        density_hz = min(density_hz, _MOST_GRAINS / lasts_s)
         n = min(_MOST_GRAINS, int(lasts_s * density_hz))
         at_s = (np.arange(n) + rng.random(n)) / density_hz
         grain_s = float(span["grain_s"][0]) * rng.uniform(0.7, 1.3, n)

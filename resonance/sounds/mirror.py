@@ -97,6 +97,7 @@ class MirrorVoice(Voice):
         self._level = np.ones(_MOST_GRAINS, np.float32)
         self._turn = setting.scratch("turn", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._chains = np.zeros((2, 2, 4, 5))
+        self._turns = np.zeros(1)
         self._before = np.zeros((2, 2))
         self._after = np.zeros((2, 2))
         self._lows = np.zeros(2)
@@ -164,6 +165,7 @@ class MirrorVoice(Voice):
                 return
             first = max(0, int(begun[0]) - 1)
             self._turning = True
+            self._turns[0] = (self._age + first * GRID_FRAMES) * span["axis_hz"][first] / span.rate_hz % 1.0
         span = span.cut(first, span.steps)
         x = out[:, first * GRID_FRAMES :]
         both = np.ones(2)
@@ -171,7 +173,7 @@ class MirrorVoice(Voice):
         turn[:] = x
         flat = np.full((span.steps + 1, 2), math.sqrt(0.5))
         svf(self._before, np.full((span.steps + 1, 2), _UNTURNED_HZ / span.rate_hz), flat, HIGH, turn, turn)
-        _sideband(self._chains, span["axis_hz"] / span.rate_hz, self._age + first * GRID_FRAMES, turn)
+        _sideband(self._chains, self._turns, span["axis_hz"] / span.rate_hz, turn)
         svf(self._after, 0.55 * span["axis_hz"][:, None] / span.rate_hz * both, flat, LOW, turn, turn)
         mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, turn)
         borders = np.arange(span.steps + 1) * GRID_FRAMES
@@ -180,21 +182,26 @@ class MirrorVoice(Voice):
 
 
 @kernel
-def _sideband(chains: F64, axis: F64, age: int, x: F32) -> None:
+def _sideband(chains: F64, turns: F64, axis: F64, x: F32) -> None:
     """Turns the spectrum of `x` (2, frames) over, in place: what was at f comes to lie at axis - f.
 
     `chains` (2, 2, 4, 5) is state: channel, real or imaginary chain, allpass, its two inputs and outputs
-    before and, in the first, what the chain came to. `axis` (steps + 1,) in cycles a frame is taken from the
-    span's first border: it is not to move while it sounds.
+    before and, in the first, what the chain came to. `turns` (1,), state, is how far the axis has turned, in
+    cycles; `axis` (steps + 1,) is in cycles a frame.
     """
-    for channel in range(2):
-        for i in range(x.shape[1]):
-            real = _chain(chains[channel, 0], _REAL, x[channel, i])
-            late = chains[channel, 0, 0, 4]
-            chains[channel, 0, 0, 4] = real
-            imaginary = _chain(chains[channel, 1], _IMAGINARY, x[channel, i])
-            turn = 2.0 * math.pi * ((axis[0] * (age + i)) % 1.0)
-            x[channel, i] = late * math.cos(turn) - imaginary * math.sin(turn)
+    for step in range(x.shape[1] // GRID_FRAMES):
+        slope = (axis[step + 1] - axis[step]) / GRID_FRAMES
+        for i in range(GRID_FRAMES):
+            turn = 2.0 * math.pi * ((turns[0] + i * (axis[step] + 0.5 * slope * i)) % 1.0)
+            by_real, by_imaginary = math.cos(turn), math.sin(turn)
+            at = step * GRID_FRAMES + i
+            for channel in range(2):
+                real = _chain(chains[channel, 0], _REAL, x[channel, at])
+                late = chains[channel, 0, 0, 4]
+                chains[channel, 0, 0, 4] = real
+                imaginary = _chain(chains[channel, 1], _IMAGINARY, x[channel, at])
+                x[channel, at] = late * by_real - imaginary * by_imaginary
+        turns[0] = (turns[0] + 0.5 * GRID_FRAMES * (axis[step] + axis[step + 1])) % 1.0
 
 
 @kernel

@@ -26,7 +26,7 @@ from resonance.contract import Event, Patch, Setting, Span, Sustain, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, I64, kernel
 from resonance.dsp.curves import levels
 from resonance.dsp.partials import cosine
-from resonance.tuning import Tuning
+from resonance.tuning import Tuning, tones_between
 from resonance.units import count, db, part, seconds
 
 _MODES = 3
@@ -36,6 +36,7 @@ _DUST = 180  # so many that none is heard: glass that hisses as it falls to powd
 _DUST_HZ = (9500.0, 19_500.0)  # finer than any shard, up to the end of hearing: nothing in the piece is wider
 _APART = 30
 _LOWEST_HZ, _HIGHEST_HZ = 1500.0, 16_000.0
+_SINGS_HZ = 7500.0  # the highest tone of a piece that sings
 _CHORD = (0, 2, 4)
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _BURSTS_S = 0.045  # from the touch to the burst: a fissure's way across a pane, slowed down to be heard
@@ -84,8 +85,7 @@ def shards(
     brittle = 1.25 - 0.5 * float(span.tension[step])
     ring_s = np.clip(brittle * 0.01 * 8.0 ** (chance[:, 1] ** 4) * (3000.0 / lowest_hz) ** 0.4, 0.008, 0.2)
     sings = chance[:, 2] < span["singing"][step] * (0.5 + float(span.valence[step]))
-    tones = np.array([tuning.hz(degree, octave) for octave in (5, 6, 7) for degree in _CHORD])
-    tones = tones[(tones >= _LOWEST_HZ) & (tones <= 7500.0)]
+    tones = np.array(tones_between(tuning, _CHORD, _LOWEST_HZ, _SINGS_HZ))
     lowest_hz = np.where(sings, tones[(chance[:, 0] * len(tones)).astype(int)], lowest_hz)
     ring_s = np.where(sings, 0.5 + 1.1 * chance[:, 1], ring_s)
 

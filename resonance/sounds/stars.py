@@ -31,7 +31,7 @@ from resonance.dsp.mixing import ramped
 from resonance.dsp.noise import white
 from resonance.dsp.partials import cosine, sines
 from resonance.generate import theme
-from resonance.tuning import Tuning
+from resonance.tuning import Tuning, tones_between
 from resonance.units import count, db, metres, part, seconds
 
 _LOWEST_HZ, _HIGHEST_HZ = 3300.0, 12_800.0  # where swarms may have their middles
@@ -144,14 +144,7 @@ class StarsVoice(Voice):
     def _scatter(self, rng: np.random.Generator, tuning: Tuning) -> None:
         """Where each star lies: its swarm, its place in it, its side, and to which flock it will belong."""
         n = self._n
-        tones = np.array(
-            sorted(
-                pitch_hz
-                for octave in range(12)
-                for degree in theme.CLIMB
-                if _LOWEST_HZ <= (pitch_hz := tuning.hz(degree, octave)) <= _HIGHEST_HZ
-            )
-        )
+        tones = np.array(tones_between(tuning, theme.CLIMB, _LOWEST_HZ, _HIGHEST_HZ))
         place = np.arange(n) // len(tones)
         self._home = tones[np.arange(n) % len(tones)] / self._rate_hz
         out = (place + 1) // 2 * np.where(place % 2, 1.0, -1.0)

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sustain, Voice
+from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sustain, Visits, Voice
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
@@ -68,11 +68,14 @@ class SymphonyRule(Sustain):
         self._tuning = setting.tuning
         self._rng = setting.stream("canon")
         self._singing = 0
+        self._visits = Visits()
         self._free_frame = 0
         self._home = False
 
     def events(self, span: Span) -> Iterable[Event]:
         yield from super().events(span)
+        if self._visits.begin(span):
+            self._home = False
         yield from self._entries(span)
         # In the order of time: from the tree's octave on no round begins.
         moments: list[Beat | Event] = [*span.beats, *span.heard["tree"]]
@@ -105,8 +108,6 @@ class SymphonyRule(Sustain):
     def _round(self, beat: Beat, span: Span) -> Iterator[Event]:
         """The canon, begun on a beat when the last has gone round; more parts, and higher, as voices sing."""
         step = span.step_of(beat.frame)
-        if span.presence[step] == 0.0:
-            self._home = False
         if span.presence[step] < 0.5 or self._home or beat.frame < self._free_frame:
             return
         chorus = float(span["chorus"][step])

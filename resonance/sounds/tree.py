@@ -21,7 +21,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from resonance.contract import MAX_STEPS, Beat, Event, Patch, Rule, Setting, Span, Voice
+from resonance.contract import MAX_STEPS, Beat, Event, Patch, Rule, Setting, Span, Visits, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, ratios
 from resonance.dsp.partials import sines
@@ -71,10 +71,13 @@ class TreeRule(Rule):
         self._theme_rng = setting.stream("theme")
         self._sung = 0
         self._home = False
+        self._visits = Visits()
         self._free_frame = 0
         self._again_frame = 0
 
     def events(self, span: Span) -> Iterable[Event]:
+        if self._visits.begin(span):
+            self._sung, self._home = 0, False
         rate_hz = span["branch_hz"] * span.energy * span.presence
         branches = self._branches.due(span.start, rate_hz, span.step_s)
         moments = [*((beat.frame, beat) for beat in span.beats), *((frame, None) for frame in branches)]
@@ -85,8 +88,6 @@ class TreeRule(Rule):
     def _trunk(self, beat: Beat, span: Span) -> Iterator[Event]:
         """A statement of the theme, where one is due."""
         step = span.step_of(beat.frame)
-        if span.presence[step] == 0.0:
-            self._sung, self._home = 0, False
         if span.presence[step] < 0.5 or self._home or beat.frame < self._free_frame:
             return
         growth, height = float(span["growth"][step]), float(span["height"][step])

@@ -21,7 +21,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
+from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Visits, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, levels, ratios
 from resonance.dsp.partials import sines
@@ -58,10 +58,12 @@ class VisionHollowRule(Rule):
         self._patch = patch
         self._tuning = setting.tuning
         self._rng = setting.stream("tones")
-        self._place = 0
-        self._wait = 0
+        self._visits = Visits()
+        self._place = self._wait = 0
 
     def events(self, span: Span) -> Iterable[Event]:
+        if self._visits.begin(span):
+            self._place = self._wait = 0
         for beat in span.beats:
             step = span.step_of(beat.frame)
             if span.presence[step] * span["clarity"][step] < _THERE:

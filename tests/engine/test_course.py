@@ -9,6 +9,7 @@ from test_engine import PIECE
 
 import resonance.engine.performance as performing
 from resonance.engine.commands import Command, Hold, Launch, NoteOff, NoteOn, Rest, Set
+from resonance.engine.engine import LEAD_STEPS
 from resonance.engine.nights import next_seed, varied
 from resonance.engine.performance import AHEAD_STEPS, Performance
 from resonance.score import Timeline, load
@@ -78,7 +79,7 @@ def test_a_launched_scene_plays_at_once_and_what_both_have_goes_on() -> None:
     assert performance.view().scene == "two"
     assert performance.view().position <= 0.25, "it begins where its crossfade would be over"
     assert {event.sound for event in _events(performance, 3.0) if event.time_s > 2.0} >= {"lullaby", "room"}
-    soon = AHEAD_STEPS * 64 + performance.latency_frames
+    soon = (AHEAD_STEPS + LEAD_STEPS) * 64 + performance.latency_frames
     assert performance.end == pytest.approx((2.0 + 4.0) * RATE_HZ, abs=soon)
 
 
