@@ -81,6 +81,7 @@ class _Tables:
         self.powers = np.zeros((2, _LANES))  # scratch: the first of them, exactly
         self.answer = aligned(2, _LANES + GRID_FRAMES)  # to a click, after _LANES zeros
         self.blow = aligned(GRID_FRAMES)  # scratch: a step's excitation, backwards
+        self.all = self.turns, self.leap, self.powers, self.answer, self.blow
 
 
 class _Scratch(threading.local):
@@ -215,6 +216,5 @@ def modes(state: F64, rotation: F64, strike: F64, left: F32, right: F32, excitat
     `excitation` (frames,) and `out` (2, frames) float32. The imaginary part is heard, so a struck mode begins
     as a sine, at zero, one frame after the blow. Modes below -200 dB are put to rest, and cost nothing.
     """
-    ahead = _scratch.tables(state.shape[1])
-    tables = (ahead.turns, ahead.leap, ahead.powers, ahead.answer, ahead.blow)
+    tables = _scratch.tables(state.shape[1]).all
     _modes(state, rotation, strike, left, right, excitation, *tables, out)

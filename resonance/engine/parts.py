@@ -74,8 +74,8 @@ class Slot:
     """A place in a pool: a voice and what the engine keeps beside it.
 
     It sounds up to the absolute step `end`. Each of the `fades`, an end and over how many steps it is come
-    to, holds it down, whichever is lowest: what hurries one does not undo another. Up to step `done` it has
-    been rendered.
+    to, holds it down from step `falls` on, whichever is lowest: what hurries one does not undo another. Up to
+    step `done` it has been rendered.
     """
 
     voice: Voice
@@ -87,6 +87,7 @@ class Slot:
     end: float = math.inf
     done: int = 0
     fades: list[tuple[float, int]] = field(default_factory=list)
+    falls: float = math.inf
     hand: Hand | None = None
 
     def leave(self, end: float, steps: int) -> None:
@@ -94,14 +95,14 @@ class Slot:
         if end < self.end:
             self.end = end
             self.fades.append((end, steps))
+            self.falls = min(self.falls, end - steps)
 
     def level_over(self, begin: int, steps: int) -> F64 | None:
         """How far it has faded at the borders of some steps; None where it has not begun to."""
-        begun = [(end, over) for end, over in self.fades if end < begin + steps + over]
-        if not begun:
+        if begin + steps <= self.falls:
             return None
         borders = np.arange(begin, begin + steps + 1)
-        fallen = [(end - borders) / over for end, over in begun]
+        fallen = [(end - borders) / over for end, over in self.fades]
         return np.minimum(np.maximum(functools.reduce(np.minimum, fallen), 0.0), 1.0)
 
 
@@ -459,7 +460,7 @@ class Part:
             self._mute(f"a voice {_told(fault)}", step)
             self._free.append(slot)
             return
-        slot.fades = [(slot.end, ENDING_STEPS)]
+        slot.fades, slot.falls = [(slot.end, ENDING_STEPS)], slot.end - ENDING_STEPS
         slot.done = step
         slot.carry.fill(0.0)
         self._busy.append(slot)
@@ -494,11 +495,13 @@ class Part:
         """Adds a voice from step `first` of the strip's span on; says what it did wrong, if anything."""
         out = self._scratch.silent(span.frames)
         try:
-            slot.voice.render(self._felt(slot, span), out)
+            slot.voice.render(span if slot.hand is None else self._felt(slot, span), out)
         except _FAULTS as fault:
             return _told(fault)
-        borders = slice(first, first + span.steps + 1)
-        gain = strip.gain[borders]
+        gain, send = strip.gain, strip.send
+        if len(gain) != span.steps + 1:
+            borders = slice(first, first + span.steps + 1)
+            gain, send = gain[borders], send[borders]
         if slot.event.sustained:
             gain = gain * span.presence
         if self._turn is not None and lasts(slot.event):
@@ -506,7 +509,7 @@ class Part:
         begin = span.start // GRID_FRAMES
         if (level := slot.level_over(begin, span.steps)) is not None:
             gain = gain * level
-        own, send = (slot.level, slot.send), strip.send[borders]
+        own = slot.level, slot.send
         peak: float = mix(out, slot.carry, slot.lag, own, gain, send, first, self.dry, self.wet)
         return "" if peak <= LIMIT else "ran away"
 

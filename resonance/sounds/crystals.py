@@ -218,13 +218,14 @@ class CrystalsVoice(Voice):
         split_hz[0] = 0.0
         modes_t60_s = t60_s / (1.0 + float(span["damping"][0]) * 1.4 * (ratio - 1.0))
         self._tune(
-            np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)), np.tile(modes_t60_s, 2)
+            np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)),
+            np.concatenate((modes_t60_s, modes_t60_s)),
         )
         where = rng.uniform(0.12, 0.4)  # along the bar: never its middle, where every other mode is mute
         shape = 0.35 + 0.65 * np.abs(np.sin(np.pi * where * np.arange(1, len(ratio) + 1)))
         shape /= shape[0]
-        weight = np.tile(0.5 * _WEIGHT * shape, 2)
-        self._place(weight, 0.25)
+        weight = 0.5 * _WEIGHT * shape
+        self._place(np.concatenate((weight, weight)), 0.25)
         self._blow = np.zeros(0, np.float32)
         if self._bowed or self._held:
             self._bow_phase = rng.random(_BOW_MODES)
@@ -234,7 +235,7 @@ class CrystalsVoice(Voice):
         if self._bowed:
             self._bow_s = 0.9 + 1.6 * rng.random()
             return float(self._bow_s + 1.3 * t60_s)
-        hardness = float(np.clip(span["hardness"][0] + 0.5 * (velocity - 0.5), 0.0, 1.0))
+        hardness = min(max(float(span["hardness"][0]) + 0.5 * (velocity - 0.5), 0.0), 1.0)
         self._blow = _blow(hardness, event.key, self._rate_hz)
         return 1.3 * t60_s
 
@@ -256,7 +257,7 @@ class CrystalsVoice(Voice):
     def _tune(self, frequency_hz: F64, t60_s: F64) -> None:
         self._modes_hz, self._modes_t60_s = frequency_hz, t60_s
         # A hand's timbre lets every octave above the lowest mode ring up to 2.8 times shorter or longer.
-        self._height = np.clip(np.log2(frequency_hz / frequency_hz[0]), 0.0, 3.0)
+        self._height = np.minimum(np.maximum(np.log2(frequency_hz / frequency_hz[0]), 0.0), 3.0)
         self._rotation[0, 0], self._rotation[0, 1] = mode_coefficients(frequency_hz, t60_s, self._rate_hz)
 
     def _place(self, weight: F64, spread: float) -> None:
@@ -264,25 +265,26 @@ class CrystalsVoice(Voice):
         self._strike[:] = weight
         side = np.repeat((-spread, spread), self._lanes // 2)
         side[0] = side[self._lanes // 2] = 0.0
-        angle = np.pi / 4.0 * (1.0 + np.clip(self._pan + side, -1.0, 1.0))
+        angle = np.pi / 4.0 * (1.0 + np.minimum(np.maximum(self._pan + side, -1.0), 1.0))
         self._left[:] = np.cos(angle)
         self._right[:] = np.sin(angle)
 
     def render(self, span: Span, out: F32) -> None:
-        excitation = self._excitation[: span.frames]
+        frames = span.frames
+        excitation = self._excitation[:frames]
         excitation.fill(0.0)
         rotation = self._rotation
         if self._bowed:
             age_s = (self._age + np.arange(span.steps + 1) * GRID_FRAMES) / self._rate_hz
             self._drawn(np.sin(np.pi * np.clip(age_s / self._bow_s, 0.0, 1.0)) ** 2, span, excitation)
-        else:
-            blow = self._blow[self._age : self._age + span.frames]
+        elif self._age < len(self._blow):
+            blow = self._blow[self._age : self._age + frames]
             excitation[: len(blow)] = blow
         if span.touch is not None and self._held:
             rotation = self._bent(span.touch)
             self._drawn(_PRESSED * span.touch.pressure, span, excitation)
         modes(self._state, rotation, self._strike, self._left, self._right, excitation, out)
-        self._age += span.frames
+        self._age += frames
 
     def _bent(self, touch: Touch) -> F64:
         """The modes' rotation at every step under a hand: bent, and its higher modes damped or let ring."""

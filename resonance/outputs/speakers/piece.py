@@ -206,14 +206,17 @@ class Sound:
                 self._keep_time()
             busy_at = self._performance.frame if self._busy > _BUSY else None
             awaited = self._awaited - self._performance.frame
-            if frames := next_frames(self._cushion, self._ring.ready, busy_at, awaited):
+            frames = next_frames(self._cushion, self._ring.ready, busy_at, awaited)
+            if frames:
                 self._render(frames)
             else:
                 self._announce()
                 self._sound_ahead()
-                self._asked.wait(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
-            if time.monotonic() - self._told_at >= TELL_S:
+            # While there is time, so that no note waits for it; and at last where there is none.
+            if time.monotonic() - self._told_at >= (2.0 * TELL_S if frames else TELL_S):
                 self._tell_what_sounds()
+            if not frames:
+                self._asked.wait(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
 
     def _keep_time(self) -> None:
         """Takes from the ring what a device would have taken: the piece goes on, whoever hears it."""
