@@ -96,13 +96,13 @@ def ready_frames(rate_hz: float) -> int:
 class Past(Protocol):
     """What has been heard so far, for sounds that reflect it.
 
-    `kept` has a few seconds of every scene so far by its name, oldest first, and when each was complete:
-    (frame, audio), float32 (2, frames). Only what was complete `ready_frames` before is to be read, so that
-    a span's length is not heard.
+    `kept` has a few seconds of every scene so far by its name, and when they were complete: (frame, audio),
+    float32 (2, frames), of its last visits, oldest first. Only what was complete `ready_frames` before is to
+    be read, so that a span's length is not heard.
     """
 
     @property
-    def kept(self) -> Mapping[str, tuple[int, F32]]: ...
+    def kept(self) -> Mapping[str, Sequence[tuple[int, F32]]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,10 @@ class Setting:
         if known.dtype != dtype or known.shape != shape:
             raise ValueError(f"scratch '{name}' is {known.dtype} of shape {known.shape}, not {shape}")
         return known
+
+    def anew(self, name: str, event: Event) -> np.random.Generator:
+        """A stream of chance for a sound that lasts: another each time that the score lets it in again."""
+        return self.stream(name if event.name.endswith(":0") else f"{name} of {event.name}")
 
     def stream(self, *names: str | int) -> np.random.Generator:
         """Chance of this sound's own, by name."""

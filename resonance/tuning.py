@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from resonance.units import ratio_from_cents
@@ -67,13 +67,14 @@ class Tuning:
     """The pitches of a piece: ascending `ratios` from 1 to under `period`, above `root_hz`.
 
     `keys` are a keyboard's where the scale has more to say of them than these; else a key plays what is
-    nearest to it.
+    nearest to it, of all the scale's ratios, `every`, where its melodies use fewer.
     """
 
     root_hz: float = 55.0
     ratios: tuple[float, ...] = tuple(map(ratio, JUST))
     period: float = 2.0
     keys: Keys | None = None
+    every: tuple[float, ...] = ()
 
     def hz(self, degree: int, octave: int = 0) -> float:
         """The frequency of a degree, `octave` periods up."""
@@ -93,7 +94,8 @@ class Tuning:
         """
         if self.keys is not None:
             return self.keys.hz(note)
-        return self.hz(self.nearest(440.0 * 2.0 ** ((note - 69) / 12.0)))
+        scale = replace(self, ratios=self.every, every=()) if self.every else self
+        return scale.hz(scale.nearest(440.0 * 2.0 ** ((note - 69) / 12.0)))
 
 
 def strained_hz(frequency_hz: float, tension: float, lean: float) -> float:
@@ -140,4 +142,5 @@ def scale(ratios: Sequence[str | float], root_hz: float = 55.0, period: str | fl
     top = ratio(period)
     if not values or values[0] != 1.0 or values[-1] >= top:
         raise ValueError(f"ratios must begin with 1/1 and stay below the period {top:g}")
-    return Tuning(root_hz, tuple(values), top)
+    sung = melodic(values, top)
+    return Tuning(root_hz, sung, top, every=() if len(sung) == len(values) else tuple(values))

@@ -8,14 +8,14 @@ import numpy as np
 
 from resonance.analysis.loudness import Meter
 from resonance.dsp import F32, GRID_FRAMES
-from resonance.effects.master import Ceiling
+from resonance.effects.master import CEILING_DBTP, Ceiling
 from resonance.outputs.aside import Aside
 from resonance.units import level_from_db
 
 _WARM_S = 10.0  # the limiter's slowest release is long over by then
 _CLOSE_LU = 0.02
 _TRIES = 8
-_MOST_OVER_DB = 12.0
+_MOST_OVER_DB = 15.0
 """How much a limiter is asked to take away at most: past this nothing gets louder, only flatter."""
 _UNTOUCHED_DBTP = -2.0
 """What peaks below this reaches the ceiling nowhere, whatever a meter may miss."""
@@ -58,7 +58,7 @@ class Levelling:
     def gain_db(self, wanted_lufs: float) -> tuple[float, float]:
         """The gain that brings it to a loudness under the ceiling, and the loudness that is reached.
 
-        Silence stays silence, at 0 dB and -inf. What the ceiling would have to flatten by more than 12 dB
+        Silence stays silence, at 0 dB and -inf. What the ceiling would have to flatten by more than 15 dB
         stays softer than wanted.
         """
         bare = Meter(self._rate_hz)
@@ -69,7 +69,7 @@ class Levelling:
         gain_db = wanted_lufs - bare.integrated()
         if bare.true_peak_dbtp + gain_db < _UNTOUCHED_DBTP:
             return gain_db, wanted_lufs
-        most_db = _UNTOUCHED_DBTP - bare.true_peak_dbtp + _MOST_OVER_DB
+        most_db = CEILING_DBTP - bare.true_peak_dbtp + _MOST_OVER_DB
         gain_db = min(gain_db, most_db)
         tried: list[tuple[float, float]] = []
         for _ in range(_TRIES):

@@ -394,12 +394,14 @@ class _Files:
         Files that are added up have dither of a `chance` of their own: the same in each would add up as well.
         """
         job, seed = self._job, self._engine.seed
+        # A loudness is the mix's: stems are the same at any.
+        tags = {name: text for name, text in job.tags.items() if name != "lufs" or not chance}
         return Writer(
             sys.stdout.buffer if path is None else path,
             self._rate_hz,
             2,
             subtype,
-            tags=job.tags,
+            tags=tags,
             markers=markers,
             loop=(0, self._window.last - self._window.first) if job.loops else None,
             force=job.force,

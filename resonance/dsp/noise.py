@@ -213,6 +213,11 @@ def _impulses(key: np.uint64, start: int, density: F64, out: F32) -> None:
             sound[i] = sound[i] if chance < density[step] + slope * i else np.float32(0.0)
 
 
+def evened(rate_hz: float) -> float:
+    """What brings a band of white noise to its level at 48 kHz: its power is spread up to half the rate."""
+    return math.sqrt(rate_hz / 48_000.0)
+
+
 def white(key: int | np.uint64, start: int, out: F32) -> None:
     """Writes white noise to `out` (lanes, frames): uniform from -1 to 1, so 4.8 dB under full scale.
 

@@ -24,7 +24,8 @@ _HUSHED_S = 0.05
 _HUSHED = level_from_db(-30.5)
 """However loud it begins, nothing is louder than -30 dBFS in the first 50 ms."""
 _SOFT_END_S = 0.03
-_CEILING = level_from_db(-1.0)
+CEILING_DBTP = -1.0
+_CEILING = level_from_db(CEILING_DBTP)
 """The true peak that nothing passes. It is not a parameter: safety is always on."""
 
 

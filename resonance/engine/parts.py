@@ -315,7 +315,7 @@ class Part:
         del slot.event.detail["held"]
         last: float = step + LEAVE_STEPS
         with self._mutes("a voice", step):
-            last = step + self._steps(slot.voice.release(velocity))
+            last = step + self._steps(_said(slot.voice.release, velocity))
         slot.leave(last, ENDING_STEPS)
         if slot.end == math.inf:
             fade = int(self._steps(LET_GO_S))
@@ -454,7 +454,7 @@ class Part:
         slot.send = near**-0.5
         slot.hand = event.detail.get("hand")
         try:
-            lasts_s = slot.voice.start(event, self._felt(slot, span.cut(place, span.steps)))
+            lasts_s = _said(slot.voice.start, event, self._felt(slot, span.cut(place, span.steps)))
             slot.end = step + self._steps(lasts_s)
         except _FAULTS as fault:
             self._mute(f"a voice {_told(fault)}", step)
@@ -514,10 +514,30 @@ class Part:
         return "" if peak <= LIMIT else "ran away"
 
 
+class _NoTime(ValueError):
+    """What a voice's method gave is no time; `code` is the method's."""
+
+    def __init__(self, method: Callable[..., float], given: object) -> None:
+        self.code = method.__code__
+        super().__init__(f"`{self.code.co_name}` gave {given!r}, not in how many seconds it ends")
+
+
+def _said(method: Callable[..., float], *asked: Any) -> float:
+    """In how many seconds a voice says that it ends."""
+    given = method(*asked)
+    if not isinstance(given, (int, float, np.floating)) or not given >= 0.0:
+        raise _NoTime(method, given)
+    return float(given)
+
+
 def _told(fault: BaseException) -> str:
     """What was raised, and the line of code that raised it."""
     at = traceback.extract_tb(fault.__traceback__)[-1]
-    return f"failed ({type(fault).__name__}: {fault}; {Path(at.filename).name}:{at.lineno})"
+    file, line = at.filename, at.lineno
+    if isinstance(fault, _NoTime):
+        file, line = fault.code.co_filename, fault.code.co_firstlineno
+    kind = ValueError if isinstance(fault, _NoTime) else type(fault)
+    return f"failed ({kind.__name__}: {fault}; {Path(file).name}:{line})"
 
 
 class _Packer(pickle.Pickler):

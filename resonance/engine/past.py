@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from resonance.contract import ready_frames
 from resonance.dsp import F32, GRID_FRAMES
 from resonance.engine.course import Passage
 
@@ -15,11 +18,17 @@ class Past:
     """Listens to the piece and keeps `KEPT_S` seconds of each scene, 3 MB each at 48 kHz."""
 
     def __init__(self, course: Passage) -> None:
-        self.kept: dict[str, tuple[int, F32]] = {}
+        self._kept: dict[str, list[tuple[int, F32]]] = {}
+        self._ready_frames = ready_frames(course.rate_hz)
         self._fresh: dict[str, F32] = {}
         self._frames = int(KEPT_S * course.rate_hz) // GRID_FRAMES * GRID_FRAMES
         self._free: list[F32] = []
         self.follow(course)
+
+    @property
+    def kept(self) -> Mapping[str, Sequence[tuple[int, F32]]]:
+        """What was kept of each scene, by its name: of its last visits, oldest first."""
+        return self._kept
 
     def take_memory(self) -> None:
         """Takes memory for every scene now."""
@@ -49,14 +58,19 @@ class Past:
             first, last = max(begin, start), min(begin + self._frames, end)
             fresh[:, first - begin : last - begin] = played[:, first - start : last - start]
             if last == begin + self._frames:
-                self.kept.pop(name, None)
-                self.kept[name] = (last, self._fresh.pop(name))
+                self._kept.setdefault(name, []).append((last, self._fresh.pop(name)))
+        for kept in self._kept.values():
+            # Until a scene that was visited again is ready, it is reflected as it was before.
+            while len(kept) > 1 and kept[1][0] + self._ready_frames <= start:
+                del kept[0]
 
     def beside(self, start: int, played: F32) -> None:
         """Hears, too, what was played by hand over frames it has heard already, the last of all."""
         end = start + played.shape[1]
         for name, begin in self._begins.items():
             first, last = max(begin, start), min(begin + self._frames, end)
-            memory = self._fresh[name] if name in self._fresh else self.kept.get(name, (0, None))[1]
+            memory = self._fresh.get(name)
+            if memory is None and name in self._kept:
+                memory = self._kept[name][-1][1]
             if first < last and memory is not None:
                 memory[:, first - begin : last - begin] += played[:, first - start : last - start]

@@ -28,7 +28,7 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift
 from resonance.dsp.filters import BAND, LOW, svf
 from resonance.dsp.grains import grains, oversampled
-from resonance.dsp.noise import white
+from resonance.dsp.noise import evened, white
 from resonance.generate import theme
 from resonance.generate.onsets import Onsets
 from resonance.units import db, hz, metres, part, seconds
@@ -272,4 +272,4 @@ def _store(rate_hz: float, seed: int) -> F32:
             spark += np.exp(-t / decay_s[k]) * np.sin(2.0 * np.pi * pitch_hz[k] * t)
         spark += 0.7 * np.exp(-t / 0.0004) * rng.standard_normal(length)
         spark *= np.minimum(t / 0.0003, 1.0) * (1.0 - t / _STORED_S) / math.sqrt(np.sum(spark**2))
-    return oversampled(4.5 * sparks.reshape(1, -1).astype(np.float32))
+    return oversampled(4.5 * evened(rate_hz) * sparks.reshape(1, -1).astype(np.float32))

@@ -80,7 +80,7 @@ class CityVoice(Voice):
         self._wind = setting.scratch("wind", _HALO_LANES * frames, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
-        rng = self._setting.stream("islands")
+        rng = self._setting.anew("islands", event)
         self._phase = rng.random(2 * _ISLANDS * len(_PARTIALS))
         self._curve_phase = {name: 100.0 * rng.random(_ISLANDS) for name in _CURVES}
         self._pace = {name: rng.uniform(0.6, 1.5, _ISLANDS) for name in _CURVES}

@@ -89,7 +89,7 @@ class DroneVoice(Voice):
         self._saw_out = setting.scratch("saw_out", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
-        rng = self._setting.stream("phases")
+        rng = self._setting.anew("phases", event)
         self._phase = rng.random(self._cycles.shape[1])
         self._saw_phase = rng.random(_SAWS)
         self._tail = np.zeros((2, TAIL), np.float32)

@@ -89,7 +89,7 @@ class EmberVoice(Voice):
         self._tick = event.kind == "tick"
         if self._tick:
             return self._settle(event)
-        rng = self._setting.stream("glow")
+        rng = self._setting.anew("glow", event)
         self._phase = rng.random(len(_HARMONIC))
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         self._breath = 0.75

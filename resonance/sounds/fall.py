@@ -79,7 +79,7 @@ class FallVoice(Voice):
         self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * self._n), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
-        rng = self._setting.stream("phases")
+        rng = self._setting.anew("phases", event)
         phase = rng.random(self._n)
         self._phase = np.concatenate((phase, phase))
         self._curve_phase = 100.0 * rng.random(2 * self._n)
@@ -97,9 +97,8 @@ class FallVoice(Voice):
 
         # It parts at once, then goes on ever more slowly: most of the way is gone within its first third.
         parted = 1.0 - (1.0 - away) ** 3
-        cycles = np.tile(self._tone_hz, 2) * np.exp2(
-            span["widen_cents"][:, None] * parted * self._out / 1200.0
-        )
+        widened_cents = np.minimum(span["widen_cents"][:, None] * self._out, self._most_cents)
+        cycles = np.tile(self._tone_hz, 2) * np.exp2(parted * widened_cents / 1200.0)
         cycles /= span.rate_hz
 
         gone_db = -_FARTHEST_DB * away - 45.0 * np.maximum(away - 0.3, 0.0) * self._height

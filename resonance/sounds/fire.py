@@ -26,7 +26,7 @@ from resonance.dsp.curves import drift, levels, octaves
 from resonance.dsp.filters import BAND, HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.modes import mode_coefficients, modes
-from resonance.dsp.noise import impulses, pink, pink_state, white
+from resonance.dsp.noise import evened, impulses, pink, pink_state, white
 from resonance.generate.onsets import Onsets
 from resonance.units import db, hz, metres, part, seconds
 
@@ -133,7 +133,7 @@ class FireVoice(Voice):
         if self._snap:
             return self._split(event)
         self._catching = Catching(span.start // GRID_FRAMES)
-        rng = self._setting.stream("flames")
+        rng = self._setting.anew("flames", event)
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         self._pink = pink_state(2)
         self._filters = np.zeros((4, 2, 2))
@@ -202,7 +202,8 @@ class FireVoice(Voice):
         white(int(self._keys["hiss"]), span.start, noise)
         self._band(0, 4600.0 * octaves(0.6 * curve[:, 5] - 0.7 * flare), 0.5, BAND, noise)
         glow = 0.0011 * (1.0 + 0.6 * curve[:, 0])
-        ramped(noise, glow + 0.075 * span["hiss"] * loud * (0.7 + 0.6 * curve[:, 2]), out)
+        hiss = glow + 0.075 * span["hiss"] * loud * (0.7 + 0.6 * curve[:, 2])
+        ramped(noise, evened(self._rate_hz) * hiss, out)
 
         pink(self._pink, int(self._keys["roar"]), span.start, noise)
         opening = octaves(0.9 * curve[:, 4] + 1.2 * (both - 0.6) + 1.1 * span.energy + 2.4 * flare)
@@ -216,4 +217,5 @@ class FireVoice(Voice):
         for side in range(2):
             impulses(int(self._keys["crackle"]) + side, span.start, density, noise[side])
         self._band(3, 2300.0 * octaves(1.4 * curve[:, 4]), 1.1, BAND, noise)
-        ramped(noise, 1.7 * span["crackle"] * loud * (0.8 + 0.5 * curve[:, 3]), out)
+        crackle = 1.7 * span["crackle"] * loud * (0.8 + 0.5 * curve[:, 3])
+        ramped(noise, self._rate_hz / 48_000.0 * crackle, out)

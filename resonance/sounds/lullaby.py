@@ -22,7 +22,7 @@ from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voi
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, glided, ratios
 from resonance.dsp.filters import formants
-from resonance.dsp.noise import white
+from resonance.dsp.noise import evened, white
 from resonance.dsp.partials import sines
 from resonance.dsp.vowels import LOW, formants_at, sung
 from resonance.generate import theme
@@ -203,6 +203,6 @@ class LullabyVoice(Voice):
         breath = self._breath[: span.frames]
         breath.fill(0.0)
         width = np.broadcast_to(2.5 * LOW.bandwidth_hz / self._rate_hz, level.shape).copy()
-        share = (0.05 * span["breath"] * loud)[:, None]
+        share = (0.05 * evened(self._rate_hz) * span["breath"] * loud)[:, None]
         formants(self._throat, centre_hz / self._rate_hz, width, level * share, air[0], breath)
         out += breath

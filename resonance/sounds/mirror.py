@@ -111,11 +111,12 @@ class MirrorVoice(Voice):
         kept = self._past.kept if self._past is not None else {}
         # What came after the mirror appeared is not reflected: it would reflect itself.
         before = int(event.detail.get("before", event.frame)) - ready_frames(self._rate_hz)
-        ready = [audio for frame, audio in kept.values() if frame <= before]
+        visits = [[visit for visit in scene if visit[0] <= before] for scene in kept.values()]
+        ready = sorted((visit[-1] for visit in visits if visit), key=lambda visit: visit[0])
         if not ready:
             return 0.0
         # The latest scene first, then ever further back, and round again.
-        heard = ready[-1 - int(event.detail.get("which", 0)) % len(ready)]
+        _, heard = ready[-1 - int(event.detail.get("which", 0)) % len(ready)]
         frames = heard.shape[1]
         self._heard = heard
         lasts_s = min(event.duration_s or 4.0, frames / self._rate_hz - 0.1)

@@ -24,7 +24,7 @@ from resonance.contract import MAX_STEPS, Beat, Event, Patch, Setting, Span, Sus
 from resonance.dsp import F32, F64, GRID_FRAMES, I64
 from resonance.dsp.curves import drift, glided, levels, ratios
 from resonance.dsp.filters import formants
-from resonance.dsp.noise import white
+from resonance.dsp.noise import evened, white
 from resonance.dsp.partials import sines
 from resonance.dsp.vowels import WOMAN, formants_at, sung
 from resonance.generate import theme
@@ -244,7 +244,7 @@ class MoonlightVoice(Voice):
         breath = self._breath[: span.frames]
         breath.fill(0.0)
         width = np.broadcast_to(2.0 * WOMAN.bandwidth_hz / self._rate_hz, level.shape).copy()
-        share = level * (0.02 * span["breath"] * loud)[:, None]
+        share = level * (0.02 * evened(self._rate_hz) * span["breath"] * loud)[:, None]
         white(self._key, self._age, air)
         formants(self._throat, centre_hz / self._rate_hz, width, share, air[0], breath)
         out += breath

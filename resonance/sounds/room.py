@@ -23,7 +23,7 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift
 from resonance.dsp.filters import svf
 from resonance.dsp.mixing import ramped
-from resonance.dsp.noise import pink, pink_state, white
+from resonance.dsp.noise import evened, pink, pink_state, white
 from resonance.dsp.partials import sines
 from resonance.generate import theme
 from resonance.generate.onsets import Onsets
@@ -170,7 +170,8 @@ class RoomVoice(Voice):
         ozone = np.full((span.steps + 1, 2), _OZONE_HZ / span.rate_hz)
         q = np.full((span.steps + 1, 2), 2.0)
         svf(self._ozone_filter, ozone, q, _BAND, noise, noise)
-        ramped(noise, _OZONE * span["ozone"] ** 2 * (1.0 + 0.3 * curve[:, 2]) * trembling, out)
+        ozone_level = _OZONE * span["ozone"] ** 2 * (1.0 + 0.3 * curve[:, 2]) * trembling
+        ramped(noise, evened(span.rate_hz) * ozone_level, out)
 
     def _trembling(self, span: Span, wander: F64) -> F64:
         """Hands that tremble: a rate that wanders by a tenth, deeper under tension."""

@@ -59,7 +59,7 @@ class SeedVoice(Voice):
         self._curve = setting.scratch("curve", (MAX_STEPS + 1, 3 * n + 1), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
-        rng = self._setting.stream("phases")
+        rng = self._setting.anew("phases", event)
         self._phase = rng.random(2 * len(self._place))
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         self._pace = rng.uniform(0.7, 1.4, self._curve.shape[1])

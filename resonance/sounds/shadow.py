@@ -131,7 +131,11 @@ class ShadowVoice(Voice):
 
     def start(self, event: Event, span: Span) -> float:
         self._bite = event if event.kind == "bite" else None
-        rng = np.random.Generator(np.random.PCG64(event.key)) if self._bite else self._setting.stream("lying")
+        rng = (
+            np.random.Generator(np.random.PCG64(event.key))
+            if self._bite
+            else self._setting.anew("lying", event)
+        )
         self._key = event.key
         self._sharp = float(span["teeth"][0])
         self._age = 0

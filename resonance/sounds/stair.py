@@ -55,7 +55,7 @@ class StairVoice(Voice):
         self._curve = setting.scratch("curve", (MAX_STEPS + 1, 2 * self._n + 1), np.float64)
 
     def start(self, event: Event, span: Span) -> float:
-        rng = self._setting.stream("start")
+        rng = self._setting.anew("start", event)
         self._phase = rng.random(2 * self._n)
         self._risen = float(rng.random())
         self._curve_phase = 100.0 * rng.random(2 * self._n + 1)

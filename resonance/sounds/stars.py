@@ -175,7 +175,7 @@ class StarsVoice(Voice):
         self._age = 0
         if self._claw is not None:
             return self._seize(self._claw)
-        rng = self._setting.stream("phases")
+        rng = self._setting.anew("phases", event)
         self._phase = rng.random(self._n)
         self._begin = rng.random(self._n)
         self._glints = np.full(self._n, -1.0), np.zeros(self._n)

@@ -31,7 +31,7 @@ from resonance.dsp.curves import drift, glide_coefficient, levels, ratios
 from resonance.dsp.filters import BAND, HIGH, LOW, svf
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.modes import mode_coefficients, modes
-from resonance.dsp.noise import white
+from resonance.dsp.noise import evened, white
 from resonance.generate.onsets import Onsets
 from resonance.units import db, hz, part
 
@@ -289,7 +289,8 @@ class StormVoice(Voice):
         lid = np.minimum(centre * (2.4 - 0.4 * light), 0.45)
         svf(self._lids["wind"], lid[:, None] * both, 0.64 * q, LOW, x, x)
         # As loud wherever the band lies, tilted a little to the low.
-        even = np.minimum(0.07 / np.sqrt(centre), 1.2) * (1.3 - 0.8 * light)
+        even = np.minimum(0.07 / np.sqrt(centre * span.rate_hz / 48_000.0), 1.2) * (1.3 - 0.8 * light)
+        even *= evened(span.rate_hz)
         level = (
             span["wind"]
             * loud

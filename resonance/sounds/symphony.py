@@ -191,7 +191,7 @@ class SymphonyVoice(Voice):
         self._chorus = event.kind == "begin"
         if not self._chorus:
             return self._strike(event, span)
-        rng = self._setting.stream("chorus")
+        rng = self._setting.anew("chorus", event)
         self._phase = rng.random(len(self._chorus_left))
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         return math.inf

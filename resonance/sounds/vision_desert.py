@@ -25,7 +25,7 @@ from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.curves import drift, ratios
 from resonance.dsp.filters import BAND, HIGH, formants, svf
 from resonance.dsp.mixing import ramped
-from resonance.dsp.noise import pink, pink_state, white
+from resonance.dsp.noise import evened, pink, pink_state, white
 from resonance.dsp.partials import sines
 from resonance.dsp.vowels import WOMAN, formants_at, sung
 from resonance.generate import theme
@@ -235,7 +235,7 @@ class VisionDesertVoice(Voice):
         breath = self._band[: span.frames]
         breath.fill(0.0)
         width = np.broadcast_to(2.5 * WOMAN.bandwidth_hz / span.rate_hz, level.shape).copy()
-        share = 0.05 * span["breath"] * loud * np.cos(0.5 * np.pi * left) ** 2
+        share = 0.05 * evened(span.rate_hz) * span["breath"] * loud * np.cos(0.5 * np.pi * left) ** 2
         formants(self._throat, centre_hz / span.rate_hz, width, level * share[:, None], air[0], breath)
         out[0] += np.float32(self._left) * breath
         out[1] += np.float32(self._right) * breath

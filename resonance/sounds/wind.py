@@ -107,7 +107,7 @@ class WindVoice(Voice):
         if self._blade:
             self._ring(self._blade)
             return event.duration_s + 0.05
-        rng = self._setting.stream("gusts")
+        rng = self._setting.anew("gusts", event)
         self._curve_phase = 100.0 * rng.random(self._curve.shape[1])
         return math.inf
 

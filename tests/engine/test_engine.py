@@ -12,6 +12,7 @@ from listening import alone, listen, score_of
 from scipy.signal import resample_poly
 
 import resonance
+from resonance.analysis.levels import band_level_db
 from resonance.engine import Engine
 from resonance.score import load
 
@@ -223,6 +224,8 @@ def test_a_voice_that_goes_wrong_is_muted_alone_and_named(wrong: str, tmp_path: 
         ("out += WRONG", "raise ZeroDivisionError('no such thing')"),
         ("out += WRONG", "raise SystemExit(7)"),
         ("return 3.0", "return 3.0 if not self.bad else 3.0 / 0"),
+        ("return 3.0", "return None if self.bad else 3.0"),
+        ("return 3.0", "return math.nan if self.bad else 3.0"),
         ("out += WRONG", "out += np.zeros((3, 5))"),
     ],
 )
@@ -237,6 +240,136 @@ def test_a_voice_that_raises_is_muted_alone_and_named(where: str, line: str, tmp
     told = r"faulty: a voice failed \(\w+: .*; faulty.py:\d+\) at \d\.\d s and was muted; the piece goes on"
     assert re.fullmatch(told, engine.messages[0])
     assert stem[0, 100_000] == pytest.approx(0.1), "the other voice sounds on"
+
+
+@pytest.mark.parametrize(
+    ("where", "line", "said"),
+    [
+        (
+            "        pass\n",
+            "        raise TypeError('no')\n",
+            r"a voice failed \(TypeError: no; faulty.py:\d+\)",
+        ),
+        (
+            "        self.done = False\n",
+            "        self.done = 1 / 0\n",
+            r"its rule failed \(ZeroDivisionError: .*; faulty.py:\d+\)",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_named_and_the_piece_goes_on(
+    where: str, line: str, said: str, tmp_path: Path
+) -> None:
+    assert where in FAULTY
+    (tmp_path / "faulty.py").write_text(FAULTY.replace(where, line).replace("WRONG", "0.0"))
+    text = alone("faulty", seconds=2, more="drone = {}")
+    (tmp_path / "score.toml").write_text(text.replace("[[scene]]", 'sounds = ["faulty.py"]\n[[scene]]', 1))
+    engine = Engine(load(tmp_path / "score.toml", allow_code=True))
+    assert np.abs(engine.render(engine.frames)).max() > 0.01
+    assert len(engine.messages) == 1
+    assert re.search(said + r"; faulty.py:\d+\)", engine.messages[0])
+
+
+AWAY = """format = 1
+{head}
+[[scene]]
+name = "one"
+length = {length}
+{arc}
+[scene.sounds]
+{sound}
+[[scene]]
+name = "away"
+length = 3
+crossfade = 0.5
+[[scene]]
+name = "two"
+length = {length}
+crossfade = 0.5
+{arc}
+[scene.sounds]
+{sound}
+"""
+
+
+def test_what_lasts_is_another_when_it_comes_back() -> None:
+    score = score_of(AWAY.format(head="", length=6, arc="energy = 0.5", sound="drone = { send_db = -120 }"))
+    engine = Engine(score, seed=3, stems=True)
+    stem = np.concatenate([block.stem("drone").copy() for block in engine.blocks()], axis=1)[0]
+    first, again = stem[48_000:240_000], stem[48_000 + 9 * 48_000 :][:192_000]
+    assert np.abs(again).max() > 0.01
+    likeness = np.abs(np.fft.irfft(np.fft.rfft(first) * np.conj(np.fft.rfft(again))))
+    assert likeness.max() < 0.9 * np.linalg.norm(first) * np.linalg.norm(again)
+
+
+def test_a_tree_that_grows_again_sings_its_theme_again() -> None:
+    score = score_of(AWAY.format(head="bpm = 90", length=40, arc="", sound="tree = { growth = [0, 1] }"))
+    engine = Engine(score, seed=3)
+    octaves = [
+        event.frame / engine.frames
+        for block in engine.blocks()
+        for event in block.events
+        if event.kind == "brass" and event.detail.get("place") == 6
+    ]
+    assert [round(place) for place in octaves] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("head", "sound"),
+    [("root_hz = 262", "shatter"), ("root_hz = 440", "stars"), ('tuning = "a.scl"', "stars, shatter")],
+)
+def test_sounds_that_lie_high_find_tones_in_every_tuning(head: str, sound: str, tmp_path: Path) -> None:
+    (tmp_path / "a.scl").write_text("a short period\n2\n9/8\n4/3\n")
+    listed = ", ".join(f'"{name}"' for name in sound.split(", "))
+    (tmp_path / "score.toml").write_text(
+        f'format = 1\n{head}\n[[scene]]\nname = "one"\nlength = 3\nvalence = 1\nsounds = [{listed}]\n'
+    )
+    engine = Engine(load(tmp_path / "score.toml"), seed=3)
+    assert np.abs(engine.render(96_000)).max() > 0.001
+    assert not engine.messages
+
+
+TURNED = """format = 1
+[[scene]]
+name = "one"
+length = 20
+energy = 0.6
+sounds = ["drone", "crystals"]
+[[scene]]
+name = "two"
+length = 6
+crossfade = 0.5
+[scene.sounds]
+mirror = { turned = 1, axis_hz = [2000, 8000] }
+"""
+
+
+def test_a_mirror_whose_axis_moves_is_the_same_in_spans_of_any_length() -> None:
+    heard = []
+    for steps in (16, 128):
+        engine = Engine(score_of(TURNED), seed=3, stems=True)
+        blocks = engine.unlimited_blocks(engine.frames, steps)
+        heard.append(np.concatenate([block.stem("mirror").copy() for block in blocks], axis=1))
+    frames = min(heard[0].shape[1], heard[1].shape[1])
+    assert np.abs(heard[0]).max() > 0.001
+    assert np.array_equal(heard[0][:, :frames], heard[1][:, :frames])
+
+
+@pytest.mark.parametrize(
+    ("sound", "fields", "band_hz"),
+    [
+        ("fire", "roar = 0, hiss = 0, snap_hz = 0, crackle = 1", (1500.0, 4000.0)),
+        ("fire", "roar = 0, hiss = 1, snap_hz = 0, crackle = 0", (3000.0, 7000.0)),
+        ("moonlight", "breath = 1", (5200.0, 9000.0)),
+    ],
+)
+def test_noise_is_as_loud_at_every_rate(sound: str, fields: str, band_hz: tuple[float, float]) -> None:
+    levels_db = []
+    for rate_hz in (48_000.0, 96_000.0):
+        engine = Engine(score_of(alone(sound, seconds=14, fields=fields)), rate_hz, seed=3, stems=True)
+        stem = np.concatenate([block.stem(sound).copy() for block in engine.blocks()], axis=1)
+        levels_db.append(band_level_db(stem.T[round(6 * rate_hz) :], rate_hz, *band_hz))
+    assert levels_db[1] == pytest.approx(levels_db[0], abs=1.2)
 
 
 def test_a_rule_that_raises_is_asked_no_more_and_named(tmp_path: Path) -> None:

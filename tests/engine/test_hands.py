@@ -109,6 +109,17 @@ def test_timbre_brightens(sound: str) -> None:
     assert centroid(0.0) < centroid(0.5) < centroid(1.0)
 
 
+@pytest.mark.parametrize("sound", ["drone", "wind", "city"])
+def test_what_lasts_leaves_the_key_that_is_let_go_of(sound: str) -> None:
+    performance = Performance(score_of(alone("crystals", fields="touch_hz = 0", more=f"{sound} = {{}}")))
+    silent = Performance(score_of(alone("crystals", fields="touch_hz = 0", more=f"{sound} = {{}}")))
+    performance.do(NoteOn(60, 0.8, sound), 4_800)
+    performance.do(NoteOff(60, 0.5, sound), 48_000)
+    heard, without = performance.render(288_000), silent.render(288_000)
+    assert np.abs(heard - without)[24_000:48_000].max() > 1e-3
+    assert performance._legs[0].engine.keys.peak(sound) == 0.0
+
+
 def test_keys_of_the_drum_are_skins_of_other_sizes() -> None:
     def centroid(note: int) -> float:
         audio = stem("heartbeat", [(4800, NoteOn(note, 0.8, "heartbeat", 9))], 0.8)

@@ -24,6 +24,16 @@ def test_the_intervals_swing_with_the_breath(bpm: float, breath_hz: float) -> No
     assert frequency_hz[power[1:].argmax() + 1] == pytest.approx(expected_hz, abs=0.01)
 
 
+@pytest.mark.parametrize(("bpm", "breath_hz"), [(60.0, 1.0), (54.0, 0.95), (54.0, 2.0)])
+def test_no_breath_is_shorter_than_two_beats(bpm: float, breath_hz: float) -> None:
+    heart = Heart(rng.stream(1, "heart"))
+    breaths = []
+    for _ in range(40):
+        heart.beat(bpm, breath_hz)
+        breaths.append(heart.draws_breath)
+    assert 19 <= sum(breaths) <= 21
+
+
 def test_it_steadies_as_it_beats_faster() -> None:
     calm, hurried = intervals(54.0), intervals(96.0)
     assert hurried.std() / hurried.mean() < 0.6 * calm.std() / calm.mean()

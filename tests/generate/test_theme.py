@@ -28,6 +28,7 @@ def test_phrases_rock_between_neighbours_and_never_repeat_the_last(count: int) -
         assert len(phrase) == count
         assert set(phrase) <= {0, 1, 2, 4}
         assert phrase != previous
+        assert phrase[-1] in (0, 4), "it rests on the first or the fifth"
         previous = phrase
 
 

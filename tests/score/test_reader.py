@@ -81,6 +81,14 @@ def test_a_title_is_a_line_of_any_script(title, written):
     assert load(written(MINIMAL, f"{title.replace('?', '')}.toml")).title == title.replace("?", "")
 
 
+def test_melodies_use_seven_tones_of_a_longer_list_and_keys_all(written):
+    ratios = ["1/1", "16/15", "9/8", "6/5", "5/4", "4/3", "45/32", "3/2", "8/5", "5/3", "9/5", "15/8"]
+    tuning = load(written(f"tuning = {ratios}\nroot_hz = 55\n{MINIMAL}".replace("'", '"'))).tuning
+    assert tuning.ratios == (1.0, 9 / 8, 5 / 4, 4 / 3, 3 / 2, 5 / 3, 15 / 8)
+    assert tuning.hz(7) == 110.0
+    assert tuning.note_hz(70) == pytest.approx(440.0 * 16 / 15)
+
+
 def test_a_full_score_is_read_to_what_it_says(written):
     score = load(written(FULL))
     assert (score.title, score.about, score.seed, score.rate) == ("The dream", "one line", 7, 96_000)

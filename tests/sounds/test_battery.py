@@ -161,9 +161,8 @@ class Remembered:
     """A past with one scene in it."""
 
     def __init__(self) -> None:
-        self.kept = {
-            "once": (0, 0.1 * np.random.default_rng(1).standard_normal((2, 96_000)).astype(np.float32))
-        }
+        heard = 0.1 * np.random.default_rng(1).standard_normal((2, 96_000)).astype(np.float32)
+        self.kept = {"once": [(0, heard)]}
 
 
 def _setting(name: str) -> Setting:
