@@ -248,12 +248,12 @@ def test_a_voice_that_raises_is_muted_alone_and_named(where: str, line: str, tmp
         (
             "        pass\n",
             "        raise TypeError('no')\n",
-            r"a voice failed \(TypeError: no; faulty.py:\d+\)",
+            r"a voice failed \(TypeError: no",
         ),
         (
             "        self.done = False\n",
             "        self.done = 1 / 0\n",
-            r"its rule failed \(ZeroDivisionError: .*; faulty.py:\d+\)",
+            r"its rule failed \(ZeroDivisionError: .*",
         ),
     ],
 )
