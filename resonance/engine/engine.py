@@ -353,7 +353,7 @@ class Engine:
     def hold(self, on: bool) -> None:
         """Stays in the scene that plays, or goes on from where it is."""
         if on and not self.stays:
-            self.launch(self.scene.name, hold=True)
+            self.launch(self.timeline.scene_at(self._clock.placed_s).name, hold=True)
         elif not on and self.stays:
             here_s = self._clock.placed_s
             self._enter(Passage(self.timeline, self.rate, from_s=here_s, settled_s=here_s), HOLD_BLEND_S)

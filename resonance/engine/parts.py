@@ -274,7 +274,9 @@ class Part:
             return ()
         events: list[Event] = []
         try:
-            events.extend(self._rule.events(span))
+            for event in self._rule.events(span):
+                event.frame = int(event.frame)
+                events.append(event)
         except _FAULTS as fault:
             self._rule = None
             self._mute(f"its rule {_told(fault)}", span.start // GRID_FRAMES)
@@ -316,7 +318,7 @@ class Part:
         last: float = step + LEAVE_STEPS
         with self._mutes("a voice", step):
             last = step + self._steps(_said(slot.voice.release, velocity))
-        slot.leave(last, ENDING_STEPS)
+        slot.leave(last, int(min(max(last - step, 1), ENDING_STEPS)))
         if slot.end == math.inf:
             fade = int(self._steps(LET_GO_S))
             slot.leave(step + fade, fade)
@@ -446,14 +448,15 @@ class Part:
             oldest = min(staying, key=lambda slot: slot.event.sustained)
             oldest.leave(step + LEAVE_STEPS, LEAVE_STEPS)
         slot = self._free.pop()
-        near = NEAR_M / max(0.5, float(event.detail.get("distance_m", NEAR_M)))
-        asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[place])
         slot.event = event
         slot.lag = event.frame % GRID_FRAMES
-        slot.level = float(level_from_db(event.level_db) * near * asked)
-        slot.send = near**-0.5
         slot.hand = event.detail.get("hand")
+        slot.end = math.inf
         try:
+            near = NEAR_M / max(0.5, float(event.detail.get("distance_m", NEAR_M)))
+            asked = 1.0 if event.sustained or "note" in event.detail else float(span.presence[place])
+            slot.level = float(level_from_db(event.level_db) * near * asked)
+            slot.send = near**-0.5
             lasts_s = _said(slot.voice.start, event, self._felt(slot, span.cut(place, span.steps)))
             slot.end = step + self._steps(lasts_s)
         except _FAULTS as fault:
@@ -525,9 +528,13 @@ class _NoTime(ValueError):
 def _said(method: Callable[..., float], *asked: Any) -> float:
     """In how many seconds a voice says that it ends."""
     given = method(*asked)
-    if not isinstance(given, (int, float, np.floating)) or not given >= 0.0:
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not seconds >= 0.0:
         raise _NoTime(method, given)
-    return float(given)
+    return seconds
 
 
 def _told(fault: BaseException) -> str:

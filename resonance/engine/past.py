@@ -60,8 +60,8 @@ class Past:
             if last == begin + self._frames:
                 self._kept.setdefault(name, []).append((last, self._fresh.pop(name)))
         for kept in self._kept.values():
-            # Until a scene that was visited again is ready, it is reflected as it was before.
-            while len(kept) > 1 and kept[1][0] + self._ready_frames <= start:
+            # A mirror that was there before a scene came again reflects it as it was.
+            while len(kept) > 2 and kept[2][0] + self._ready_frames <= start:
                 del kept[0]
 
     def beside(self, start: int, played: F32) -> None:

@@ -319,17 +319,30 @@ class Performance:
 
         What is done to the piece from here on is done after that.
         """
+        self._look_ahead()
         near = self._ahead - self._step <= LEAD_STEPS and self._surplus.shape[1] == 0
-        if not near or self.frame <= 0 or self.ended or len(self._legs) > 1:
+        if not near or self.frame <= 0 or self.ended or len(self._legs) > 1 or self.stem_listener:
             return
-        if min(self._handover_step(), self._landing_step()) > self._ahead:
-            self._catch_up()
-            self._settle_piece()
+        self._catch_up()
+        if self._turns():
+            return
+        self._settle_piece()
+        self._close()
+        if not self._turns():
             self._sound_ahead(AHEAD_STEPS)
 
-    def _sound_ahead(self, steps: int) -> None:
-        # What is done before a lead's beginning counts for the piece, and nothing after it.
+    def _turns(self) -> bool:
+        """Whether more than the piece changes at the border it has come to: that is done there, no sooner."""
+        if self._landing is not None:
+            return bool(self._due) and self._due[0][0] <= self._ahead
+        return min(self._handover_step(), self._landing_step()) <= self._ahead
+
+    def _close(self) -> None:
+        """What is done before a lead's beginning counts for the piece, and nothing after it."""
         self._piece_open = max(1, (self._ahead - LEAD_STEPS) * GRID_FRAMES - self.latency_frames + 1)
+
+    def _sound_ahead(self, steps: int) -> None:
+        self._close()
         reach = min(self._grid(self._ahead + max(steps, AHEAD_STEPS)), self._next_due()) - self._ahead
         for leg in self._legs:
             leg.engine.sound_ahead(reach)
@@ -573,8 +586,8 @@ class Performance:
 
     def _land(self) -> None:
         assert self._rest_frame is not None
-        begun = 0.0 if self._landing is None else float(self._landing.come(np.array([float(self._step)]))[0])
-        self._landing = Landing(self._step, self._rest_frame // GRID_FRAMES, begun)
+        begun = 0.0 if self._landing is None else float(self._landing.come(np.array([float(self._ahead)]))[0])
+        self._landing = Landing(self._ahead, self._rest_frame // GRID_FRAMES, begun)
         self._legs[-1].engine.hold(True)
         for leg in self._legs:
             leg.engine.land(self._landing.shifted(leg.opening.step))

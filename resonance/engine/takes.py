@@ -320,6 +320,8 @@ class _Reading:
         most = take.first + MOST_S * take.rate
         for said in objects:
             at = self._frame(said.pop("at", None), "at")
+            if at > most:
+                raise self._wrong(f"frame {at} is more than a month after the first")
             if "heard" in said:
                 # A hand can still do something to the last frames that were heard: they are late.
                 digests.append((at, str(said["heard"])[:64]))
@@ -327,8 +329,6 @@ class _Reading:
                 continue
             if at < now:
                 raise self._wrong(f"goes back in time, from frame {now} to {at}")
-            if at > most:
-                raise self._wrong(f"frame {at} is more than a month after the first")
             now, end = at, max(end, at)
             if said.get("end") is True:
                 break

@@ -483,7 +483,7 @@ class _Alone:
 
     def __init__(self, part: Path) -> None:
         """Raises BlockingIOError where it is another's; where files cannot be locked, only our own are."""
-        digest = hashlib.blake2b(os.fsencode(part.absolute()), digest_size=7).digest()
+        digest = hashlib.blake2b(os.fsencode(os.path.realpath(part)), digest_size=7).digest()
         self._place = int.from_bytes(digest, "big")
         if self._place in self._held or not self._lock():
             said = "is being written by another render: let it finish, or give another name"
@@ -497,11 +497,12 @@ class _Alone:
             if _Alone._file is None:
                 path = Path(tempfile.gettempdir()) / f"resonance-{os.getuid()}.lock"
                 _Alone._file = path.open("ab")
-            fcntl.lockf(_Alone._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._place)
-        except (BlockingIOError, PermissionError) as error:
-            return error.errno not in (errno.EAGAIN, errno.EACCES)
         except (ImportError, OSError):
             return True
+        try:
+            fcntl.lockf(_Alone._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._place)
+        except OSError as error:
+            return error.errno not in (errno.EAGAIN, errno.EACCES)
         return True
 
     def let_go(self) -> None:

@@ -19,6 +19,7 @@ from resonance.engine.commands import (
     NoteOff,
     NoteOn,
     Pulse,
+    Rest,
     Set,
     Tune,
 )
@@ -251,8 +252,9 @@ def anything(chance: random.Random, end: int) -> list[tuple[int, Command]]:
             Pulse(0.1, 0.5 + place),
             Launch("one", chance.choice(("now", "beat"))),
             Hold(place < 0.5),
+            Rest(2.0 + place),
         ]
-        hands.append((at, chance.choices(asked, (24, 20, 12, 8, 4, 4, 4, 4, 4, 1, 1, 1))[0]))
+        hands.append((at, chance.choices(asked, (24, 20, 12, 8, 4, 4, 4, 4, 4, 1, 1, 1, 1))[0]))
     return hands
 
 
@@ -359,6 +361,14 @@ def test_all_sound_off_ends_what_was_played_before_and_nothing_after() -> None:
         heard.append(performance.render(48_000)[11_000:])
     assert np.abs(heard[0]).max() > 0.01
     np.testing.assert_allclose(*heard, atol=1e-7)  # what is left of the first in the space
+
+
+def test_the_next_night_is_built_for_whoever_has_time_as_well() -> None:
+    performance = Performance(score_of(alone("drone", seconds=60)), endless=True)
+    while performance.frame < 11 * 48_000:
+        performance.sound_ahead()
+        performance.render(128)
+    assert performance._coming is not None
 
 
 def test_a_note_at_the_border_of_two_nights_is_played_by_the_first() -> None:

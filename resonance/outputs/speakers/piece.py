@@ -29,6 +29,7 @@ from resonance.dsp import F32, GRID_FRAMES, compilation
 from resonance.dsp.denormals import flush_denormals
 from resonance.engine.beside import compiled_beside
 from resonance.engine.commands import Command, Express, NoteOn, Pulse, Tune
+from resonance.engine.engine import LEAD_STEPS
 from resonance.engine.history import Opening
 from resonance.engine.performance import AHEAD_STEPS, HAND_STEPS, OF_THE_PIECE, Performance, View
 from resonance.engine.takes import Recorder, Take
@@ -49,7 +50,8 @@ HAND_S = 1.3e-3
 _READ_BYTES = 8192  # at a time, of what is asked
 _MOST_AT_ONCE = 128  # commands between two renders: 1 ms; two thousand keys can be let go of at once
 _HAND_FRAMES = HAND_STEPS * GRID_FRAMES
-_LATELY_FRAMES = AHEAD_STEPS * GRID_FRAMES  # what was done so late may not have come to the piece
+# What was done so late may not have come to the piece.
+_LATELY_FRAMES = (AHEAD_STEPS + LEAD_STEPS + 1) * GRID_FRAMES
 _BUSY = 0.4  # of the time that it has, what rendering took over the last `_BUSY_S`
 _BUSY_S = 0.1
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
@@ -311,7 +313,8 @@ class Sound:
                 self._keep(Path(what[0]))
             case "follow":
                 self._following += 1
-                asked = (what[0], self._performance, self._performance.here())
+                performance = self._performance
+                asked = (what[0], performance, performance.here(), performance.frame)
                 threading.Thread(target=self._follow, args=asked, daemon=True).start()
 
     def _do(self, at_s: float | None, command: Command) -> None:
@@ -377,9 +380,9 @@ class Sound:
             self._recorder.close()
         os._exit(0)
 
-    def _follow(self, score: str, before: Performance, here: Opening) -> None:
+    def _follow(self, score: str, before: Performance, here: Opening, asked_frame: int) -> None:
         """Makes the score as it is now, catches up with the one that sounds, and hands over."""
-        new, asked_frame = None, before.frame
+        new = None
         try:
             loaded = resonance.load(score, allow_code=self._piece.allow_code)
             opening = _opening_in(loaded, here, [scene.name for scene in before.score.scenes])
