@@ -28,6 +28,8 @@ PLACE = "place_t60_s"
 """A sound that declares this parameter has a reverberation of its own."""
 _FORGETS_S = 15.0
 """After so much silence in and out no effect remembers anything."""
+SUMS = ("space", "premaster")
+"""Stems that are no sound's: all reverberation, and what all stems add up to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,6 @@ def place(name: str) -> str:
 def in_order(events: Sequence[Event]) -> list[Event]:
     """Events as they begin; of those of one frame, by their names."""
     return sorted(events, key=lambda event: (event.frame, event.name))
-
-
-SUMS = ("space", "premaster")
-"""Stems that are no sound's: all reverberation, and what all stems add up to."""
 
 
 class Desk:
