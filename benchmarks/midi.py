@@ -214,7 +214,7 @@ def flood(seconds: float, messages_hz: float) -> None:
         print(f"{messages_hz} messages a second for {seconds:g} s, {read} read: {reads:.1f} % of a")
         print(f"  core to understand them (CPU time), {sounds:.1f} % to sound the piece with them")
         print(f"  times that the ring, {1e3 * CUSHION / RATE:.0f} ms, ran empty: {empty}")
-        for line in dict.fromkeys(lines):
+        for line in dict.fromkeys(line for line in lines if "underrun" not in line):
             print(f"  said: {line}")
         if messages_hz:
             heard_again(Path(name) / "flood.take")
@@ -271,8 +271,9 @@ def heard_again(path: Path) -> None:
 
 RING = """
 import ctypes, sys, threading, numba, numpy as np
-from resonance.outputs.speakers.ring import Header, Ring
-# Compiled, since it looks five thousand times a second, and is not to be what is measured.
+from resonance.outputs.speakers.ring import Header, Ring, go_at_once
+# Compiled, since it looks five thousand times a second, and is not to be what is measured; and let in at
+# once, as a sound card's thread is.
 libc = ctypes.CDLL(None)
 sleep, clock = libc.usleep, libc.clock_gettime
 sleep.argtypes, clock.argtypes = (ctypes.c_uint,), (ctypes.c_int, ctypes.c_void_p)
@@ -292,6 +293,7 @@ def read():
     sys.stdin.read()
     until[0] = 1
 threading.Thread(target=read, daemon=True).start()
+go_at_once()
 print("up", flush=True)
 count = watched(header, int(Header.WRITTEN), until, seen)
 sys.stdout.buffer.write(seen[:count].tobytes())

@@ -266,7 +266,7 @@ class Span:
             self.tension[borders],
             self.bpm[borders],
             self.presence[borders],
-            _Cut(self.fields, borders),
+            FieldsCut(self.fields, borders),
             [beat for beat in self.beats if begin <= beat.frame < end],
             {
                 name: [event for event in events if heard_from <= event.frame < end]
@@ -276,7 +276,7 @@ class Span:
         )
 
 
-class _Cut(dict[str, F64]):
+class FieldsCut(dict[str, F64]):
     """Fields between two steps; each is cut when it is first asked for."""
 
     def __init__(self, whole: Mapping[str, F64], borders: slice) -> None:

@@ -100,9 +100,11 @@ _scratch = _Scratch()
 
 
 @kernel
-def _tabulate(rotation: F64, powers: F64, turns: F32, leap: F64) -> None:
-    """Writes the first 64 powers of every mode's turn."""
+def _tabulate(rotation: F64, state: F64, struck: bool, powers: F64, turns: F32, leap: F64) -> None:
+    """Writes the first 64 powers of the turn of every mode that sounds, or is yet to be struck."""
     for i in range(rotation.shape[1]):
+        if not struck and state[0, i] == 0.0 and state[1, i] == 0.0:
+            continue
         turn_re, turn_im = rotation[0, i], rotation[1, i]
         re, im = turn_re, turn_im
         for k in range(_LANES):
@@ -170,11 +172,13 @@ def _modes(
     backwards: F32,
     out: F32,
 ) -> None:
-    answered = False
+    answered = struck = False
+    for i in range(excitation.size):
+        struck |= excitation[i] != 0.0
     for step in range(out.shape[1] // GRID_FRAMES):
         start = step * GRID_FRAMES
         if step < rotation.shape[0]:
-            _tabulate(rotation[step], powers, turns, leap)
+            _tabulate(rotation[step], state, struck, powers, turns, leap)
             answered = False
         for i in range(state.shape[1]):
             re, im = state[0, i], state[1, i]
@@ -189,10 +193,10 @@ def _modes(
             state[0, i] = re * leap[0, i] - im * leap[1, i]
             state[1, i] = re * leap[1, i] + im * leap[0, i]
         blow = excitation[start : start + GRID_FRAMES]
-        struck = False
+        struck_now = False
         for j in range(GRID_FRAMES):
-            struck |= blow[j] != 0.0
-        if struck:
+            struck_now |= blow[j] != 0.0
+        if struck_now:
             if not answered:
                 _answer(strike, left, right, turns, answer)
                 answered = True

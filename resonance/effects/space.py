@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resonance.contract import Setting, Span
-from resonance.dsp import F32, aligned
+from resonance.contract import MAX_STEPS, Setting, Span
+from resonance.dsp import F32, GRID_FRAMES
 from resonance.dsp.convolution import convolution_state, convolve
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
@@ -43,6 +43,9 @@ class Space:
         self._state = space_state(setting.rate_hz, _SIZE_M[patch.room], int(setting.key("walls")))
         self._recorded = [convolution_state(_levelled(response)) for response in setting.recordings]
         self._lows = np.zeros(2)
+        self._sent, self._rung = (
+            setting.scratch(name, 2 * MAX_STEPS * GRID_FRAMES, np.float32) for name in ("sent", "rung")
+        )
         self._rings = False
         self._rested = 0
 
@@ -54,10 +57,11 @@ class Space:
         if self._rested:
             rest(self._state, self._rested)
             self._rested = 0
-        sent = aligned(*out.shape)
+        sent, rung = (flat[: out.size].reshape(out.shape) for flat in (self._sent, self._rung))
+        sent.fill(0.0)
+        rung.fill(0.0)
         if x is not None:
             ramped(x, levels(span["gain_db"]), sent)
-        rung = aligned(*out.shape)
         if self._recorded:
             convolve(self._recorded[0], sent, rung)
             rang = bool(rung.any())

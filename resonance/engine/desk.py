@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from resonance.contract import Event, Setting, Span
-from resonance.dsp import F32, GRID_FRAMES, aligned
+from resonance.dsp import F32, F64, GRID_FRAMES, aligned
 from resonance.effects.collapse import Collapse
 from resonance.effects.fog import Fog
 from resonance.effects.master import Master
@@ -98,8 +98,8 @@ def in_order(events: Sequence[Event]) -> list[Event]:
 class Desk:
     """The effects of a score, running; `order` is that of the parts, in which they are summed.
 
-    `heard` are those in the mix. Each effect's span comes by its name. With `stems` the weather is laid on
-    every sound's own signal as well.
+    `heard` are those in the mix. What each effect follows comes by its name. With `stems` the weather is laid
+    on every sound's own signal as well.
     """
 
     def __init__(
@@ -141,19 +141,19 @@ class Desk:
         """Whether it has been silent for so long that it has forgotten all it heard."""
         return self._silent_frames > self._forgets_frames
 
-    def rest(self, span: Span, effects: Mapping[str, Span]) -> None:
+    def rest(self, span: Span, effects: Mapping[str, Mapping[str, F64]]) -> None:
         """Lets a span go by in which it is idle."""
         for space in (self._space, *self._places.values()):
             space.rest(span.steps)
         silence = np.zeros((2, span.frames), np.float32)
         for name, effect in itertools.chain(*self._weather.values()):
             if isinstance(effect, Collapse):
-                effect.render(effects[name], silence)
+                effect.render(span.with_fields(effects[name]), silence)
 
     def mixed(
         self,
         span: Span,
-        effects: Mapping[str, Span],
+        effects: Mapping[str, Mapping[str, F64]],
         sounded: Mapping[str, tuple[F32, F32]],
         events: Sequence[Event] = (),
         listen: Callable[[F32], None] | None = None,
@@ -162,7 +162,7 @@ class Desk:
 
         `listen` is given the dry sum of all that sounded, heard or not.
         """
-        frames = span.frames
+        frames, felt = span.frames, {name: span.with_fields(fields) for name, fields in effects.items()}
         dry, wet = (buffer.silent(frames) for buffer in self._sums)
         space = aligned(2, frames)
         unheard: list[F32] = []
@@ -183,18 +183,18 @@ class Desk:
         if listen is not None:
             listen(dry + sum(unheard) if unheard else dry)
         for name in self.places:
-            self._places[name].render(effects[place(name)], wets.get(name), space)
-        self._space.render(effects["space"], wet, space)
+            self._places[name].render(felt[place(name)], wets.get(name), space)
+        self._space.render(felt["space"], wet, space)
         for laid_on, over in self._weather.items():
             audio = {"dry": dry, "space": space}.get(laid_on)
             if audio is None:
                 audio = stems.setdefault(laid_on, np.zeros((2, frames), np.float32))
             for name, effect in over:
-                effect.render(effects[name], audio)
+                effect.render(felt[name], audio)
         premaster = dry + space
         self._silent_frames = 0.0 if premaster.any() else self._silent_frames + frames
         mix = aligned(2, frames)
-        self.master.render(effects["master"], premaster, mix)
+        self.master.render(felt["master"], premaster, mix)
         return Block(span.start, mix, premaster, space, stems, events)
 
 

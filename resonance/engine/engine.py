@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from resonance import nothing_collected, rng
-from resonance.contract import MAX_STEPS, Event, Setting, Span
-from resonance.dsp import F32, GRID_FRAMES, make_ready
+from resonance.contract import MAX_STEPS, Event, FieldsCut, Setting, Span
+from resonance.dsp import F32, F64, GRID_FRAMES, make_ready
 from resonance.effects.master import Ceiling
 from resonance.engine import memory
 from resonance.engine.clock import PULSE, Clock
@@ -44,18 +44,24 @@ LEAD_STEPS = 6
 class Due:
     """What is due over a span: what begins in it, and what the desk does with it, whoever sounds it.
 
-    `clock` stands where the span begins, as it was then.
+    `effects` has what each effect follows. `clock` stands where the span begins, as it was then.
     """
 
     span: Span
     begun: Mapping[str, Sequence[Event]]
-    effects: Mapping[str, Span]
+    effects: Mapping[str, Mapping[str, F64]]
     clock: Clock
 
     @property
     def events(self) -> Sequence[Event]:
         """All that begins, in order."""
         return in_order([event for events in self.begun.values() for event in events])
+
+    def for_the_desk(self, first: int, last: int) -> tuple[Span, Mapping[str, Mapping[str, F64]]]:
+        """The span and what the effects follow, from its step `first` to its step `last`."""
+        borders = slice(first, last + 1)
+        effects = {name: FieldsCut(fields, borders) for name, fields in self.effects.items()}
+        return self.span.cut(first, last), effects
 
 
 class Engine:
@@ -268,10 +274,14 @@ class Engine:
             heard[part.name] = [*heard.get(part.name, ()), *begun[part.name]]
         if not desk:
             return Due(span, begun, {}, clock)
-        effects = {name: self._fields(span, name) for name in self._curves}
+        effects = {
+            # With all that they follow, for whoever comes later.
+            name: {key: self._clock.values(known, steps) for key, known in curves.items()}
+            for name, curves in self._curves.items()
+        }
         for name in self._desk.places:
             t60_s = self._clock.values(f"{name}.{PLACE}", steps)
-            effects[place(name)] = span.with_fields({**effects["space"].fields, "t60_s": t60_s})
+            effects[place(name)] = {**effects["space"], "t60_s": t60_s}
         return Due(span, begun, effects, clock)
 
     def passed(self, due: Due) -> None:
@@ -286,11 +296,6 @@ class Engine:
     def listens(self, sound: str) -> bool:
         """Whether any other sound answers what is played on this one."""
         return any(sound in part.hears for part in self._parts)
-
-    def _fields(self, span: Span, name: str) -> Span:
-        """The span as an effect sees it: with all that it follows, for whoever comes later."""
-        fields = {key: self._clock.values(known, span.steps) for key, known in self._curves[name].items()}
-        return span.with_fields(fields)
 
     @property
     def scene(self) -> Placed:

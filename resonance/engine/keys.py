@@ -188,11 +188,9 @@ class Keys:
             return None
         self._rest(due, first)
         self._rested = last
-        effects = {name: span.cut(first, last) for name, span in due.effects.items()}
-        return self.desk.mixed(due.span.cut(first, last), effects, sounded, events, listen)
+        return self.desk.mixed(*due.for_the_desk(first, last), sounded, events, listen)
 
     def _rest(self, due: Due, until: int) -> None:
         """Brings a desk that has had nothing to do to a step of the span."""
         if self._rested < until:
-            effects = {name: span.cut(self._rested, until) for name, span in due.effects.items()}
-            self.desk.rest(due.span.cut(self._rested, until), effects)
+            self.desk.rest(*due.for_the_desk(self._rested, until))

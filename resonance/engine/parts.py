@@ -57,10 +57,13 @@ class Scratch:
 
     def __init__(self, memory: F32 | None = None) -> None:
         self._flat = aligned(self.SAMPLES) if memory is None else memory
+        self._view = self._flat[:0].reshape(2, 0)
 
     def view(self, frames: int) -> F32:
         """The buffer's first `frames` frames, shape (2, frames), with whatever is in them."""
-        return self._flat[: 2 * frames].reshape(2, frames)
+        if self._view.shape[1] != frames:
+            self._view = self._flat[: 2 * frames].reshape(2, frames)
+        return self._view
 
     def silent(self, frames: int) -> F32:
         """The same, filled with zeros."""

@@ -14,16 +14,17 @@ Source: modes of a free bar, Rossing & Fletcher 1998, ch. 2; tuned bars, Bork 19
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Touch, Voice
-from resonance.dsp import F32, F64, GRID_FRAMES
+from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
+from resonance.dsp import F32, F64, GRID_FRAMES, kernel
 from resonance.dsp.curves import ratios
-from resonance.dsp.modes import bent_modes, mode_coefficients, modes
+from resonance.dsp.modes import bent_modes, modes
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
 from resonance.generate import theme
@@ -39,6 +40,7 @@ _WEIGHT = np.array([1.0, 0.34, 0.20, 0.17, 0.11, 0.10, 0.085, 0.07, 0.055, 0.045
 _SNAP_MODES = 24
 _SNAP_S = 0.3
 _BOW_MODES = 3
+_STILL = np.zeros(1)  # a hand at rest
 _PRESSED = 0.6  # a key pressed home bows its ledge, by ear a little softer than a bow does
 _LEDGES = np.array([2, 2, 3, 3, 3, 4])  # octaves above the root: 220, 440 and, rarely, 880 Hz
 
@@ -188,7 +190,10 @@ class CrystalsVoice(Voice):
         self._rate_hz = setting.rate_hz
         self._lanes = 2 * max(len(TUNED), _SNAP_MODES // 2)
         self._state = np.zeros((2, self._lanes))
-        self._rotation = np.zeros((1, 2, self._lanes))
+        self._modes_hz = np.zeros(self._lanes)
+        self._modes_t60_s = np.zeros(self._lanes)
+        # A hand's timbre lets every octave above the lowest mode ring up to 2.8 times shorter or longer.
+        self._height = np.zeros(self._lanes)
         self._strike = np.zeros(self._lanes)
         self._left = np.zeros(self._lanes, np.float32)
         self._right = np.zeros(self._lanes, np.float32)
@@ -209,29 +214,18 @@ class CrystalsVoice(Voice):
 
     def _ledge(self, event: Event, span: Span, velocity: float, rng: np.random.Generator) -> float:
         brittle = brittleness(float(span.tension[0]))
-        ratio = TUNED + brittle * (RAW - TUNED)
-        ratio[1:] *= 1.0 + brittle * rng.uniform(-0.02, 0.02, len(ratio) - 1)
         t60_s = float(span["t60_s"][0]) * (1.0 - 0.82 * brittle)
-        frequency_hz = event.pitch_hz * ratio if event.pitch_hz else 440.0 * ratio
-        # Pairs beat slower than once a second at ease, so that no note trembles.
-        split_hz = rng.uniform(0.15, 0.55, len(ratio)) * (1.0 + 6.0 * brittle)
-        split_hz[0] = 0.0
-        modes_t60_s = t60_s / (1.0 + float(span["damping"][0]) * 1.4 * (ratio - 1.0))
-        self._tune(
-            np.concatenate((frequency_hz - split_hz, frequency_hz + split_hz)),
-            np.concatenate((modes_t60_s, modes_t60_s)),
-        )
-        where = rng.uniform(0.12, 0.4)  # along the bar: never its middle, where every other mode is mute
-        shape = 0.35 + 0.65 * np.abs(np.sin(np.pi * where * np.arange(1, len(ratio) + 1)))
-        shape /= shape[0]
-        weight = 0.5 * _WEIGHT * shape
-        self._place(np.concatenate((weight, weight)), 0.25)
+        damping, pitch_hz = float(span["damping"][0]), float(event.pitch_hz or 440.0)
+        bank = self._modes_hz, self._modes_t60_s, self._strike
+        _bar(rng.random(2 * len(TUNED)), brittle, pitch_hz, t60_s, damping, *bank)
+        self._lay(0.25)
         self._blow = np.zeros(0, np.float32)
         if self._bowed or self._held:
             self._bow_phase = rng.random(_BOW_MODES)
-            self._bow_cycles = frequency_hz[:_BOW_MODES] / self._rate_hz
+            both = self._modes_hz.reshape(2, -1)[:, :_BOW_MODES]
+            self._bow_cycles = both.sum(axis=0) / (2.0 * self._rate_hz)
             # A mode driven at its own pitch grows to its drive times its decay time in frames.
-            self._bow_level = (7.0 / (modes_t60_s[:_BOW_MODES] * self._rate_hz)).astype(np.float32)
+            self._bow_level = (7.0 / (self._modes_t60_s[:_BOW_MODES] * self._rate_hz)).astype(np.float32)
         if self._bowed:
             self._bow_s = 0.9 + 1.6 * rng.random()
             return float(self._bow_s + 1.3 * t60_s)
@@ -240,9 +234,10 @@ class CrystalsVoice(Voice):
         return 1.3 * t60_s
 
     def _snap(self, event: Event, rng: np.random.Generator) -> float:
-        frequency_hz = 1800.0 * 5.5 ** rng.random(self._lanes)
-        self._tune(frequency_hz, rng.uniform(0.02, 0.09, self._lanes))
-        self._place(rng.uniform(0.05, 0.3, self._lanes) / np.sqrt(self._lanes) * 4.0, 0.5)
+        self._modes_hz[:] = 1800.0 * 5.5 ** rng.random(self._lanes)
+        self._modes_t60_s[:] = rng.uniform(0.02, 0.09, self._lanes)
+        self._strike[:] = rng.uniform(0.05, 0.3, self._lanes) / np.sqrt(self._lanes) * 4.0
+        self._lay(0.5)
         self._bowed = False
         delays = event.detail["delays"]
         self._blow = np.zeros(int((_SNAP_S + 0.01) * self._rate_hz), np.float32)
@@ -254,20 +249,10 @@ class CrystalsVoice(Voice):
             self._blow[at : at + contact] += (level * pulse / pulse.sum()).astype(np.float32)
         return len(self._blow) / self._rate_hz + 0.15
 
-    def _tune(self, frequency_hz: F64, t60_s: F64) -> None:
-        self._modes_hz, self._modes_t60_s = frequency_hz, t60_s
-        # A hand's timbre lets every octave above the lowest mode ring up to 2.8 times shorter or longer.
-        self._height = np.minimum(np.maximum(np.log2(frequency_hz / frequency_hz[0]), 0.0), 3.0)
-        self._rotation[0, 0], self._rotation[0, 1] = mode_coefficients(frequency_hz, t60_s, self._rate_hz)
-
-    def _place(self, weight: F64, spread: float) -> None:
-        """The modes' weights, and where they lie: the pairs a little left and right of the note."""
-        self._strike[:] = weight
-        side = np.repeat((-spread, spread), self._lanes // 2)
-        side[0] = side[self._lanes // 2] = 0.0
-        angle = np.pi / 4.0 * (1.0 + np.minimum(np.maximum(self._pan + side, -1.0), 1.0))
-        self._left[:] = np.cos(angle)
-        self._right[:] = np.sin(angle)
+    def _lay(self, spread: float) -> None:
+        """Lays the modes out: how fast they turn, and where they lie."""
+        _laid(self._modes_hz, self._pan, spread, self._height, self._left, self._right)
+        self._rotation = self._bent(_STILL, _STILL)
 
     def render(self, span: Span, out: F32) -> None:
         frames = span.frames
@@ -281,16 +266,16 @@ class CrystalsVoice(Voice):
             blow = self._blow[self._age : self._age + frames]
             excitation[: len(blow)] = blow
         if span.touch is not None and self._held:
-            rotation = self._bent(span.touch)
+            tilt = 3.0 * (span.touch.timbre[:-1] - 0.5)
+            rotation = self._bent(span.touch.bend_cents[:-1], tilt)
             self._drawn(_PRESSED * span.touch.pressure, span, excitation)
         modes(self._state, rotation, self._strike, self._left, self._right, excitation, out)
         self._age += frames
 
-    def _bent(self, touch: Touch) -> F64:
+    def _bent(self, cents: F64, tilt: F64) -> F64:
         """The modes' rotation at every step under a hand: bent, and its higher modes damped or let ring."""
-        tilt = 3.0 * (touch.timbre[:-1] - 0.5)
         modes = self._modes_hz, self._modes_t60_s, self._height
-        return bent_modes(*modes, touch.bend_cents[:-1], tilt, self._rate_hz)
+        return bent_modes(*modes, cents, tilt, self._rate_hz)
 
     def _drawn(self, stroke: F64, span: Span, excitation: F32) -> None:
         """A bow, or a hand that presses: the lowest modes are fed at their own pitch.
@@ -305,12 +290,61 @@ class CrystalsVoice(Voice):
         excitation += both[0]
 
 
+@kernel
+def _bar(
+    chance: F64,
+    brittle: float,
+    pitch_hz: float,
+    t60_s: float,
+    damping: float,
+    modes_hz: F64,
+    modes_t60_s: F64,
+    strike: F64,
+) -> None:
+    """Writes the pitches, the decays and the weights of a bar's modes, of each pair in both halves (24,)."""
+    count = TUNED.size
+    where = 0.12 + 0.28 * chance[-1]  # along the bar: never its middle, where every other mode is mute
+    first = 0.35 + 0.65 * math.sin(math.pi * where)
+    for i in range(count):
+        ratio, split_hz = TUNED[i] + brittle * (RAW[i] - TUNED[i]), 0.0
+        if i > 0:
+            ratio *= 1.0 + brittle * (0.04 * chance[i - 1] - 0.02)
+            # Pairs beat slower than once a second at ease, so that no note trembles.
+            split_hz = (0.15 + 0.4 * chance[count + i - 1]) * (1.0 + 6.0 * brittle)
+        modes_hz[i], modes_hz[count + i] = pitch_hz * ratio - split_hz, pitch_hz * ratio + split_hz
+        modes_t60_s[i] = modes_t60_s[count + i] = t60_s / (1.0 + damping * 1.4 * (ratio - 1.0))
+        shape = (0.35 + 0.65 * abs(math.sin(math.pi * where * (i + 1)))) / first
+        strike[i] = strike[count + i] = 0.5 * _WEIGHT[i] * shape
+
+
+@kernel
+def _laid(modes_hz: F64, pan: float, spread: float, height: F64, left: F32, right: F32) -> None:
+    """Writes how high over the lowest the modes are, in octaves, and where: left and right of the note."""
+    half = modes_hz.size // 2
+    for i in range(modes_hz.size):
+        height[i] = min(max(math.log2(modes_hz[i] / modes_hz[0]), 0.0), 3.0)
+        side = 0.0 if i % half == 0 else (-spread if i < half else spread)
+        angle = math.pi / 4.0 * (1.0 + min(max(pan + side, -1.0), 1.0))
+        left[i], right[i] = math.cos(angle), math.sin(angle)
+
+
 def _blow(hardness: float, key: np.uint64, rate_hz: float) -> F32:
     """A mallet's push: the harder, the shorter; a smooth pulse of unit area, with a grain of contact."""
     contact_s = 0.0032 * 0.09**hardness
     frames = max(4, int(contact_s * rate_hz))
-    pulse = 1.0 - np.cos(2.0 * np.pi * (np.arange(frames) + 0.5) / frames)
     grain = np.zeros((1, GRID_FRAMES * -(-frames // GRID_FRAMES)), np.float32)
     white(key, 0, grain)
-    pulse *= 1.0 + 0.4 * hardness * grain[0, :frames]
-    return (pulse / pulse.sum()).astype(np.float32)
+    _push(hardness, grain[0, :frames])
+    return grain[0, :frames]
+
+
+@kernel
+def _push(hardness: float, blow: F32) -> None:
+    """Makes of the grain of a contact the whole blow, in place."""
+    area = 0.0
+    for i in range(blow.size):
+        push = 1.0 - math.cos(2.0 * math.pi * (i + 0.5) / blow.size)
+        blow[i] = push * (1.0 + 0.4 * hardness * blow[i])
+        area += blow[i]
+    for i in range(blow.size):
+        blow[i] /= area
