@@ -3,7 +3,8 @@
 All have the same engine, and each decides everything: that is cheap, and comes out the same. Of what is
 decided each sounds only the parts that it has, into memory that all see. The leader, which is asked for the
 blocks, has parts as well, and mixes. Parts change hands by what they have cost so far: between two spans
-their voices are sent on as they are. Who had which is not heard: the desk sums in the order of the parts.
+their voices are sent on as they are. The players are ahead: what the leader gives them it sounds up to there
+at once, so that they need not wait. Who had which is not heard: the desk sums in the order of the parts.
 
 A player that dies takes voices with it, and that is an error. The memory has no name that could be left over.
 """
@@ -125,7 +126,15 @@ class _Hands:
         self._parts = {part.name: part for part in engine.playing}
         self.room = room
         self._steps = steps
+        self._dues: deque[Due] = deque()  # what is decided, from the span on that is sounded next
+        self._ahead: dict[str, int] = {}  # for how many of these spans parts were sounded already
         self._since_s = time.thread_time()
+        self._own_s = 0.0  # of it for parts
+
+    @property
+    def frame(self) -> int:
+        """Where the span begins that is sounded next."""
+        return self._dues[0].span.start if self._dues else self.engine.frame
 
     def give(self, name: str) -> bytes | None:
         """A part as it is, packed; None where it cannot be packed, and stays."""
@@ -134,6 +143,36 @@ class _Hands:
             self.has.remove(name)
         return packed
 
+    def give_from(self, name: str, number: int, later: int) -> tuple[bytes | None, list[float | None]]:
+        """A part as it will be, sounded now for the spans from `number` to `later`, and what each cost."""
+        costs_s = [self._sounded(name, span, self._due(span - number)) for span in range(number, later)]
+        packed = self.give(name)
+        if packed is None:
+            self._ahead[name] = later - number
+        return packed, costs_s
+
+    def _due(self, place: int) -> Due:
+        """What is due in one of the spans that come next."""
+        while place >= len(self._dues):
+            if self._dues:
+                self.engine.passed(self._dues[-1])
+            self._dues.append(self.engine.due(self._steps, desk=self._number == LEADER))
+        return self._dues[place]
+
+    def _sounded(self, name: str, number: int, due: Due) -> float | None:
+        """Sounds a part over a span; the CPU seconds that it took, None where it was silent."""
+        part = self._parts[name]
+        part.buffers, part.began = self.room.buffers(number, name), due.begun[name]
+        clock = part.clock
+        # The engine's clock stands where the last of them begins.
+        part.clock = clock if due is self._dues[-1] else due.clock
+        began_s = time.thread_time()
+        part.render(due.span, due.begun)
+        cost_s = time.thread_time() - began_s
+        part.clock = clock
+        self._own_s += cost_s
+        return cost_s if part.sounding else None
+
     def take(self, name: str, packed: bytes | None) -> None:
         if packed is not None:
             self._parts[name].take_over(packed)
@@ -141,25 +180,22 @@ class _Hands:
 
     def sound(self, number: int) -> tuple[Due, dict[str, float], float]:
         """Sounds the next span: what was due, the CPU seconds of each part that sounded, and of all else."""
-        due = self.engine.due(self._steps, desk=self._number == LEADER)
+        due = self._due(0)
         if self._number != LEADER:
             # What rules did wrong is said once.
             self.engine.messages.clear()
         costs: dict[str, float] = {}
-        own_s = 0.0
         for name in [name for name in self._parts if name in self.has]:
-            part = self._parts[name]
-            part.buffers = self.room.buffers(number, name)
-            began_s = time.thread_time()
-            part.render(due.span, due.begun)
-            spent_s = time.thread_time() - began_s
-            own_s += spent_s
-            if part.sounding:
-                costs[name] = spent_s
-        self.engine.passed(due)
+            if self._ahead.get(name):
+                self._ahead[name] -= 1
+            elif (cost_s := self._sounded(name, number, due)) is not None:
+                costs[name] = cost_s
+        self._dues.popleft()
+        if not self._dues:
+            self.engine.passed(due)
         now_s = time.thread_time()
-        else_s = now_s - self._since_s - own_s
-        self._since_s = now_s
+        else_s = now_s - self._since_s - self._own_s
+        self._since_s, self._own_s = now_s, 0.0
         return due, costs, else_s
 
 
@@ -321,12 +357,12 @@ class Ensemble:
     def blocks(self, end: int) -> Iterator[Block]:
         """Block by block until frame `end` is there."""
         try:
-            while self._engine.frame < end or self._waiting:
+            while self._hands.frame < end or self._waiting:
                 if not self._has_whole():
                     self._listen()
                 if self._has_whole():
                     yield self._mixed(self._waiting.popleft())
-                elif self._engine.frame < end and self._may_sound():
+                elif self._hands.frame < end and self._may_sound():
                     self._sound()
                 else:
                     wait([self._lines[number].end for number in self._done])
@@ -406,31 +442,45 @@ class Ensemble:
         if not self._waiting or not any(part.may_sound(self._steps) for part in self._reflecting):
             return True
         # Who reflects the past may ask for what was there a while before: by then it has been mixed.
-        asked = self._engine.frame + self._steps * GRID_FRAMES - ready_frames(self._engine.rate)
+        asked = self._hands.frame + self._steps * GRID_FRAMES - ready_frames(self._engine.rate)
         return self._waiting[0].due.span.start >= asked
 
     def _sound(self) -> None:
         """Sounds the leader's parts of the next span, and sends the players on."""
         for name, to in self._plans.popleft().items():
-            giver = self._owners[name]
-            packed = self._hands.give(name) if giver == LEADER else self._lines[giver].take("part")
-            if to == LEADER:
-                self._hands.take(name, packed)
-            else:
-                self._lines[to].say("part", packed)
-            if packed is None:
-                self._stuck.add(name)
-            else:
+            if self._owners[name] != LEADER:
+                self._hand_on(name, to, self._lines[self._owners[name]].take("part"))
+            if name not in self._stuck:
                 self._owners[name] = to
-        self._plans.append(self._plan())
+        plan = self._plan()
+        self._plans.append(plan)
         for number in self._done:
-            self._lines[number].say("go", self._plans[-1])
+            self._lines[number].say("go", plan)
+        given = {name: to for name, to in plan.items() if self._owners[name] == LEADER}
+        given_s = {name: self._give(name, to) for name, to in given.items()}
         due, costs_s, else_s = self._hands.sound(self._number)
+        costs_s |= {name: cost_s for name, cost_s in given_s.items() if cost_s is not None}
         self._learn(LEADER, costs_s, else_s)
         self._sounded[self._number] |= costs_s.keys()
         players = frozenset(self._owners.values()) - {LEADER}
         self._waiting.append(_Waiting(self._number, due, players))
         self._number += 1
+
+    def _give(self, name: str, to: int) -> float | None:
+        """Gives away a part of the leader's as it will be when a player comes to it, who need not wait."""
+        packed, costs_s = self._hands.give_from(name, self._number, self._number + AHEAD)
+        for later, cost_s in enumerate(costs_s):
+            self._sounded[self._number + later] |= {name} if cost_s is not None else set()
+        self._hand_on(name, to, packed)
+        return costs_s[0]
+
+    def _hand_on(self, name: str, to: int, packed: bytes | None) -> None:
+        if packed is None:
+            self._stuck.add(name)
+        if to == LEADER:
+            self._hands.take(name, packed)
+        else:
+            self._lines[to].say("part", packed)
 
     def _plan(self) -> Mapping[str, int]:
         """Who is to have which part from AHEAD spans on, where that is another than now."""
