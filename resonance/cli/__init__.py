@@ -8,6 +8,8 @@ Whatever goes wrong ends in one line on standard error that begins with `error:`
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib
 import os
 import re
@@ -20,6 +22,9 @@ from typing import Any, NoReturn
 
 from resonance import __version__
 from resonance.cli import options
+
+# A process that ends need not look through all it has for rubbish: it would take a sixth of a second.
+atexit.register(gc.freeze)
 
 
 class CallError(Exception):
