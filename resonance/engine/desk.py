@@ -162,7 +162,8 @@ class Desk:
 
         `listen` is given the dry sum of all that sounded, heard or not.
         """
-        frames, felt = span.frames, {name: span.with_fields(fields) for name, fields in effects.items()}
+        frames = span.frames
+        felt = {name: span.with_fields(fields) for name, fields in effects.items()}
         dry, wet = (buffer.silent(frames) for buffer in self._sums)
         space = aligned(2, frames)
         unheard: list[F32] = []

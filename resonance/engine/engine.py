@@ -274,8 +274,8 @@ class Engine:
             heard[part.name] = [*heard.get(part.name, ()), *begun[part.name]]
         if not desk:
             return Due(span, begun, {}, clock)
+        # With all that they follow, for whoever comes later.
         effects = {
-            # With all that they follow, for whoever comes later.
             name: {key: self._clock.values(known, steps) for key, known in curves.items()}
             for name, curves in self._curves.items()
         }

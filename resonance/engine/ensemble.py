@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resonance.contract import ready_frames
 from resonance.dsp import GRID_FRAMES
 from resonance.engine.parts import Scratch
 from resonance.sounds import own_files, own_sound
@@ -50,8 +49,6 @@ LEAST = 16
 """For fewer spans than this nobody else is asked: they would come too late."""
 AHEAD = 2
 """How many spans the players may be ahead of the leader's own parts; more leaves the caches."""
-BEHIND = 1
-"""How many spans the desk may be behind them: what was just sounded is still in the caches."""
 _SETTLES = 2  # spans after a change before another: long enough to know what it did
 _UNEVEN = 0.08  # of the mean load: less than this is not worth a change
 _FORGETS = 0.3  # how fast what a part had cost before is forgotten
@@ -98,7 +95,7 @@ class Line:
 class Room:
     """Memory that all see: where each part sounds into, in each of the spans under way at once."""
 
-    SPANS = AHEAD + BEHIND + 1
+    SPANS = AHEAD + 1
 
     def __init__(self, memory: Any, names: Sequence[str]) -> None:
         flat = np.frombuffer(memory, np.float32).reshape(self.SPANS, len(names), 2, Scratch.SAMPLES)
@@ -126,15 +123,11 @@ class _Hands:
         self._parts = {part.name: part for part in engine.playing}
         self.room = room
         self._steps = steps
-        self._dues: deque[Due] = deque()  # what is decided, from the span on that is sounded next
+        # What is decided, from the span on that is sounded next; the engine's clock stands at the last.
+        self._dues: deque[Due] = deque()
         self._ahead: dict[str, int] = {}  # for how many of these spans parts were sounded already
         self._since_s = time.thread_time()
         self._own_s = 0.0  # of it for parts
-
-    @property
-    def frame(self) -> int:
-        """Where the span begins that is sounded next."""
-        return self._dues[0].span.start if self._dues else self.engine.frame
 
     def give(self, name: str) -> bytes | None:
         """A part as it is, packed; None where it cannot be packed, and stays."""
@@ -143,12 +136,15 @@ class _Hands:
             self.has.remove(name)
         return packed
 
-    def give_from(self, name: str, number: int, later: int) -> tuple[bytes | None, list[float | None]]:
-        """A part as it will be, sounded now for the spans from `number` to `later`, and what each cost."""
-        costs_s = [self._sounded(name, span, self._due(span - number)) for span in range(number, later)]
+    def give_ahead(self, name: str, number: int) -> tuple[bytes | None, list[float | None]]:
+        """A part as it will be AHEAD spans after span `number` begins: sounded up to there, at what cost."""
+        costs_s: list[float | None] = []
+        for place in range(AHEAD):
+            due = self._due(place)
+            costs_s.append(self._render(name, number + place, due))
         packed = self.give(name)
         if packed is None:
-            self._ahead[name] = later - number
+            self._ahead[name] = AHEAD
         return packed, costs_s
 
     def _due(self, place: int) -> Due:
@@ -159,12 +155,11 @@ class _Hands:
             self._dues.append(self.engine.due(self._steps, desk=self._number == LEADER))
         return self._dues[place]
 
-    def _sounded(self, name: str, number: int, due: Due) -> float | None:
+    def _render(self, name: str, number: int, due: Due) -> float | None:
         """Sounds a part over a span; the CPU seconds that it took, None where it was silent."""
         part = self._parts[name]
         part.buffers, part.began = self.room.buffers(number, name), due.begun[name]
         clock = part.clock
-        # The engine's clock stands where the last of them begins.
         part.clock = clock if due is self._dues[-1] else due.clock
         began_s = time.thread_time()
         part.render(due.span, due.begun)
@@ -188,7 +183,7 @@ class _Hands:
         for name in [name for name in self._parts if name in self.has]:
             if self._ahead.get(name):
                 self._ahead[name] -= 1
-            elif (cost_s := self._sounded(name, number, due)) is not None:
+            elif (cost_s := self._render(name, number, due)) is not None:
                 costs[name] = cost_s
         self._dues.popleft()
         if not self._dues:
@@ -312,7 +307,6 @@ class Ensemble:
         memory = _memory(4 * Room.samples(names))
         self._engine = engine
         self._steps = steps
-        self._reflecting = [part for part in parts if part.reflects]
         self._hands = _Hands(engine, LEADER, Room(memory, names), steps)
         self._hands.has |= set(names)
         # All that follows is by the players' numbers; the leader's is 0.
@@ -320,14 +314,15 @@ class Ensemble:
         self._processes: dict[int, BaseProcess] = {}
         self._done: dict[int, int] = {}  # of those that have joined in: the span they come to next
         self._owners = dict.fromkeys(names, LEADER)
-        self._stuck = {part.name for part in self._reflecting}
+        # Who reflects the past is where it is mixed.
+        self._stuck = {part.name for part in parts if part.reflects}
         self._costs_s: dict[str, float] = {}
         self._else_s: dict[int, float] = {}
         self._latest: dict[int, Sequence[str]] = {}
         self._sounded: dict[int, set[str]] = defaultdict(set)
         self._plans: deque[Mapping[str, int]] = deque({} for _ in range(AHEAD))
-        self._waiting: deque[_Waiting] = deque()
-        self._number = 0
+        self._waiting: _Waiting | None = None
+        self._number = self._last = 0  # the span that is sounded next, and the last of all
         self._changes_from = 1
         try:
             self._gather(workers - 1, memory)
@@ -356,13 +351,15 @@ class Ensemble:
 
     def blocks(self, end: int) -> Iterator[Block]:
         """Block by block until frame `end` is there."""
+        self._last = self._number + -(-(end - self._engine.frame) // (self._steps * GRID_FRAMES)) - 1
         try:
-            while self._hands.frame < end or self._waiting:
+            while self._number <= self._last or self._waiting is not None:
                 if not self._has_whole():
                     self._listen()
-                if self._has_whole():
-                    yield self._mixed(self._waiting.popleft())
-                elif self._hands.frame < end and self._may_sound():
+                if self._waiting is not None and self._has_whole():
+                    whole, self._waiting = self._waiting, None
+                    yield self._mixed(whole)
+                elif self._waiting is None and self._may_sound():
                     self._sound()
                 else:
                     wait([self._lines[number].end for number in self._done])
@@ -420,7 +417,7 @@ class Ensemble:
 
     def _has_whole(self) -> bool:
         """Whether the span that the desk comes to next has been sounded by all."""
-        span = self._waiting[0] if self._waiting else None
+        span = self._waiting
         return span is not None and all(self._done[player] > span.number for player in span.players)
 
     def _mixed(self, span: _Waiting) -> Block:
@@ -433,17 +430,9 @@ class Ensemble:
         return self._engine.mixed(span.due, sounded)
 
     def _may_sound(self) -> bool:
-        """Whether the leader's parts can go on: not too far before the desk, with what is handed to them."""
+        """Whether what the players hand over where the next span begins has come."""
         givers = [self._owners[name] for name in self._plans[0]]
-        if len(self._waiting) >= BEHIND or not all(
-            self._lines[giver].has("part", givers.count(giver)) for giver in givers if giver != LEADER
-        ):
-            return False
-        if not self._waiting or not any(part.may_sound(self._steps) for part in self._reflecting):
-            return True
-        # Who reflects the past may ask for what was there a while before: by then it has been mixed.
-        asked = self._hands.frame + self._steps * GRID_FRAMES - ready_frames(self._engine.rate)
-        return self._waiting[0].due.span.start >= asked
+        return all(self._lines[giver].has("part", givers.count(giver)) for giver in givers if giver != LEADER)
 
     def _sound(self) -> None:
         """Sounds the leader's parts of the next span, and sends the players on."""
@@ -456,23 +445,26 @@ class Ensemble:
         self._plans.append(plan)
         for number in self._done:
             self._lines[number].say("go", plan)
-        given = {name: to for name, to in plan.items() if self._owners[name] == LEADER}
-        given_s = {name: self._give(name, to) for name, to in given.items()}
+        given_s: dict[str, float] = {}
+        for name, to in plan.items():
+            if self._owners[name] == LEADER:
+                given_s |= self._give(name, to)
         due, costs_s, else_s = self._hands.sound(self._number)
-        costs_s |= {name: cost_s for name, cost_s in given_s.items() if cost_s is not None}
+        costs_s |= given_s
         self._learn(LEADER, costs_s, else_s)
         self._sounded[self._number] |= costs_s.keys()
         players = frozenset(self._owners.values()) - {LEADER}
-        self._waiting.append(_Waiting(self._number, due, players))
+        self._waiting = _Waiting(self._number, due, players)
         self._number += 1
 
-    def _give(self, name: str, to: int) -> float | None:
-        """Gives away a part of the leader's as it will be when a player comes to it, who need not wait."""
-        packed, costs_s = self._hands.give_from(name, self._number, self._number + AHEAD)
-        for later, cost_s in enumerate(costs_s):
-            self._sounded[self._number + later] |= {name} if cost_s is not None else set()
+    def _give(self, name: str, to: int) -> dict[str, float]:
+        """Gives away a part of the leader's as it will be when a player comes to it; what it cost now."""
+        packed, costs_s = self._hands.give_ahead(name, self._number)
         self._hand_on(name, to, packed)
-        return costs_s[0]
+        for number, cost_s in enumerate(costs_s, self._number):
+            if cost_s is not None:
+                self._sounded[number].add(name)
+        return {} if costs_s[0] is None else {name: costs_s[0]}
 
     def _hand_on(self, name: str, to: int, packed: bytes | None) -> None:
         if packed is None:
@@ -485,7 +477,7 @@ class Ensemble:
     def _plan(self) -> Mapping[str, int]:
         """Who is to have which part from AHEAD spans on, where that is another than now."""
         players = [number for number in self._done if number in self._latest]
-        if not players or self._number < self._changes_from:
+        if not players or not self._changes_from <= self._number <= self._last - AHEAD:
             return {}
         loads_s = {
             number: self._else_s[number] + sum(self._costs_s[name] for name in self._latest[number])

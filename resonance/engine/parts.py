@@ -180,7 +180,7 @@ class Part:
         self.follow()
         curves = [name for name, p in parameters(sound.patch).items() if p.follows_curves]
         self._fields = {name: f"{sound.name}.{name}" for name in curves}
-        self._own: tuple[Span, Span] | None = None
+        self._own: tuple[Span, Clock, Span] | None = None
         self._muted: set[str] = set()
         self._rule: Rule | None = None
         with self._mutes("its rule", 0):
@@ -221,8 +221,9 @@ class Part:
 
     def span(self, span: Span, heard: Mapping[str, Sequence[Event]]) -> Span:
         """The engine's span with this part's own fields, its presence, and what it listens to."""
-        if self._own is not None and self._own[0] is span:
-            return self._own[1]
+        # Fields that nobody has asked for yet hang on where the clock stands.
+        if self._own is not None and self._own[0] is span and self._own[1] is self.clock:
+            return self._own[2]
         own = Span(
             span.start,
             span.steps,
@@ -236,7 +237,7 @@ class Part:
             span.beats,
             {name: heard.get(name, ()) for name in self.hears},
         )
-        self._own = span, own
+        self._own = span, self.clock, own
         return own
 
     def put(self, event: Event) -> None:
@@ -355,12 +356,6 @@ class Part:
             detail = slot.event.detail
             if "note" in detail and detail["number"] <= count and channel in (None, detail["channel"]):
                 slot.leave(step + LEAVE_STEPS, LEAVE_STEPS)
-
-    def may_sound(self, steps: int) -> bool:
-        """Whether it sounds, or may begin to within the next steps."""
-        first = self.clock.step
-        wanted = any(begin < first + steps and end > first for begin, end in self._wanted)
-        return wanted or self.sounding or bool(self._pending)
 
     def hand_over(self) -> bytes | None:
         """All that sounds, for the same part elsewhere, silent here now; None where it cannot be sent."""

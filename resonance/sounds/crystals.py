@@ -222,8 +222,8 @@ class CrystalsVoice(Voice):
         self._blow = np.zeros(0, np.float32)
         if self._bowed or self._held:
             self._bow_phase = rng.random(_BOW_MODES)
-            both = self._modes_hz.reshape(2, -1)[:, :_BOW_MODES]
-            self._bow_cycles = both.sum(axis=0) / (2.0 * self._rate_hz)
+            # In the middle of each pair.
+            self._bow_cycles = self._modes_hz.reshape(2, -1)[:, :_BOW_MODES].mean(axis=0) / self._rate_hz
             # A mode driven at its own pitch grows to its drive times its decay time in frames.
             self._bow_level = (7.0 / (self._modes_t60_s[:_BOW_MODES] * self._rate_hz)).astype(np.float32)
         if self._bowed:
@@ -273,7 +273,7 @@ class CrystalsVoice(Voice):
         self._age += frames
 
     def _bent(self, cents: F64, tilt: F64) -> F64:
-        """The modes' rotation at every step under a hand: bent, and its higher modes damped or let ring."""
+        """The modes' rotation at every step: bent by a hand, and their higher ones damped or let ring."""
         modes = self._modes_hz, self._modes_t60_s, self._height
         return bent_modes(*modes, cents, tilt, self._rate_hz)
 
@@ -322,7 +322,7 @@ def _laid(modes_hz: F64, pan: float, spread: float, height: F64, left: F32, righ
     """Writes how high over the lowest the modes are, in octaves, and where: left and right of the note."""
     half = modes_hz.size // 2
     for i in range(modes_hz.size):
-        height[i] = min(max(math.log2(modes_hz[i] / modes_hz[0]), 0.0), 3.0)
+        height[i] = math.log2(min(max(modes_hz[i] / modes_hz[0], 1.0), 8.0))
         side = 0.0 if i % half == 0 else (-spread if i < half else spread)
         angle = math.pi / 4.0 * (1.0 + min(max(pan + side, -1.0), 1.0))
         left[i], right[i] = math.cos(angle), math.sin(angle)

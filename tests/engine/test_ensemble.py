@@ -13,7 +13,7 @@ import pytest
 
 import resonance
 from resonance.engine import Engine, ensemble
-from resonance.engine.ensemble import Ensemble, Line
+from resonance.engine.ensemble import LEADER, Ensemble, Line, Room, _Hands
 
 OWN = '''
 """A hum that no other process can be sent."""
@@ -156,6 +156,47 @@ def test_voices_go_on_in_another_process_as_if_nothing_had_happened() -> None:
         sounded = {part.name: (part.dry, part.wet) for part in here.playing if part.sounding}
         assert digest(pair[0].mixed(due, sounded).premaster) == digest(expected.premaster)
     assert len(handed) > 12
+
+
+BORDER = """
+format = 1
+[[scene]]
+name = "one"
+length = 3.2
+[scene.sounds]
+moss = {}
+drone = { gain_db = [0, -9], glow = [0, 1] }
+city = { gain_db = [-20, 0], distance_m = [40, 90], swell_db = [2, 9] }
+[[scene]]
+name = "two"
+length = 20
+crossfade = 0.01
+sounds = ["moss", "drone"]
+"""
+
+
+@pytest.mark.parametrize("given", [["drone"], ["moss", "drone"], ["city", "moss"]])
+def test_what_is_given_away_is_sounded_ahead_as_it_would_be_later(tmp_path: Path, given: list[str]) -> None:
+    """And leaves alone what stays, such as a sound whose scene is over before it comes to be sounded."""
+    (tmp_path / "border.toml").write_text(BORDER)
+    alone, one = (Engine(resonance.load(tmp_path / "border.toml"), 48_000) for _ in range(2))
+    names, steps, border = [part.name for part in one.playing], 640, 3
+    room = Room(bytearray(4 * Room.samples(names)), names)
+    hands = _Hands(one, LEADER, room, steps)
+    hands.has |= set(names)
+    sounded: dict[int, set[str]] = {number: set() for number in range(border + ensemble.AHEAD)}
+    for number in sounded:
+        expected = alone.unlimited(steps)
+        for name in given if number == border else ():
+            packed, costs_s = hands.give_ahead(name, number)
+            assert packed is not None
+            for later, cost_s in enumerate(costs_s, number):
+                sounded[later] |= {name} if cost_s is not None else set()
+        due, costs, _ = hands.sound(number)
+        buffers = {name: room.buffers(number, name) for name in {*costs, *sounded[number]}}
+        views = {name: (dry.view(steps * 64), wet.view(steps * 64)) for name, (dry, wet) in buffers.items()}
+        assert digest(one.mixed(due, views).premaster) == digest(expected.premaster), number
+    assert not hands.has & set(given)
 
 
 def test_a_mistake_is_told_once_by_whoever_made_it(tmp_path: Path, seen: list[Ensemble]) -> None:
