@@ -376,13 +376,13 @@ def over_jack(notes: int) -> None:
 
 
 def _report(sent: np.ndarray, at: np.ndarray, level: np.ndarray) -> None:
-    # When each block came tells, at its quickest, when its frames were: the rest is waiting.
-    frames = np.arange(len(at)) * 128
-    rate = np.polyfit(frames, at, 1)[0]
-    began = float(np.min(at - frames * rate))
+    # When each block came tells, at the quickest of its neighbours, when its frames were: the rest is waiting.
+    # The server's clock is not this machine's, and leaves a block out where the server comes too late.
+    late_s = at - np.arange(len(at)) * 128 / RATE
     loud = level > 0.02
     onsets = [k for k in np.flatnonzero(loud) if not loud[max(0, k - 2400) : k].any()]
-    heard_s = began + np.array(onsets) * rate
+    near = RATE // 128 // 5
+    heard_s = np.array([k / RATE + late_s[max(0, k // 128 - near) : k // 128 + near].min() for k in onsets])
     print(f"{len(onsets)} of {len(sent)} notes heard")
     if len(onsets) == len(sent):
         later = 1e3 * (heard_s - sent)
