@@ -376,7 +376,7 @@ def over_jack(notes: int) -> None:
 
 
 def _report(sent: np.ndarray, at: np.ndarray, level: np.ndarray) -> None:
-    # When each block came tells, at the quickest of its neighbours, when its frames were: the rest is waiting.
+    # When a block came tells, at the quickest of its neighbours, when its frames were: the rest is waiting.
     # The server's clock is not this machine's, and leaves a block out where the server comes too late.
     late_s = at - np.arange(len(at)) * 128 / RATE
     loud = level > 0.02
