@@ -362,6 +362,7 @@ class _Files:
                     self._beside(block, log, stems)
                     if block.start - latency >= window.last:
                         break
+                tell_clipped(stems, self._engine.messages.append)
                 return meter
             asides[""] = stack.enter_context(self._aside(job.output))
             end = window.last if self._engine.turn is None else window.last + round(RINGS_S * self._rate_hz)
@@ -370,6 +371,7 @@ class _Files:
             for name, stem in stems.items() if job.loops else ():
                 for audio in asides[name].blocks():
                     stem.write(audio)
+            tell_clipped(stems, self._engine.messages.append)
             begins = window.first == 0 and not job.loops
             if job.lufs is not None:
                 self._tell(window.last / self._rate_hz, "levelling")
@@ -450,6 +452,14 @@ class _Files:
             self._beside(block, log, stems)
             if turn is not None and block.start > turn.last + turn.lap and np.abs(block.mix).max() < _SILENCE:
                 return
+
+
+def tell_clipped(stems: Mapping[str, Writer], tell: Callable[[str], None]) -> None:
+    """Says which stems lay over full scale: an integer format held them at it, and they add up no more."""
+    clipped = [f"{name}.wav" for name, stem in stems.items() if stem.clipped]
+    if clipped:
+        held = f"{', '.join(clipped)}: over full scale, and held at it"
+        tell(f"{held}; with --subtype FLOAT stems are as they are")
 
 
 def stem_subtype(subtype: str | None) -> str:

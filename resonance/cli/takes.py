@@ -21,7 +21,7 @@ from resonance.analysis.loudness import Meter
 from resonance.analysis.recording import open_audio
 from resonance.cli import CallError, Failure
 from resonance.cli.levelling import levelled
-from resonance.cli.production import Events, Made, Notes, Window, scenes_heard, stem_subtype
+from resonance.cli.production import Events, Made, Notes, Window, scenes_heard, stem_subtype, tell_clipped
 from resonance.cli.progress import Progress, rendering
 from resonance.cli.render import is_piped, refuse_existing, refuse_twice
 from resonance.contract import Event
@@ -177,6 +177,7 @@ class _Stems:
     ) -> None:
         ratio = performance.rate / take.rate
         self._window = Window(round(take.first * ratio), round(take.end * ratio))
+        self._tell = performance.messages.append
         self._files = {
             name: Writer(
                 folder / f"{name}.wav",
@@ -204,6 +205,8 @@ class _Stems:
             if kind is None and left > 0:
                 file.write(np.zeros((left, 2), np.float32))
             file.__exit__(kind, *error)
+        if kind is None:
+            tell_clipped(self._files, self._tell)
 
 
 def _read(arguments: argparse.Namespace) -> Take:

@@ -72,6 +72,20 @@ def test_render_writes_what_it_says(small: Path, capsys: pytest.CaptureFixture[s
     assert not list(small.rglob("*.part"))
 
 
+@pytest.mark.parametrize("also", [(), ("--loop",), ("--lufs", "-20")])
+def test_a_stem_over_full_scale_is_said_where_its_format_cannot_hold_it(
+    small: Path, capsys: pytest.CaptureFixture[str], also: tuple[str, ...]
+) -> None:
+    scene = '[[scene]]\nname = "one"\nlength = 9\n'
+    sounds = "[scene.sounds]\ndrone = { gain_db = 12, distance_m = 0.5 }\n"
+    Path("loud.toml").write_text(f"format = 1\n{scene}{sounds}")
+    call = ["render", "loud.toml", "-o", "a.wav", "--force", "--stems", "stems", *also]
+    assert main([*call, "--subtype", "PCM_24"]) == 0
+    assert "drone.wav, premaster.wav: over full scale" in capsys.readouterr().err
+    assert main([*call, "--subtype", "FLOAT"]) == 0
+    assert "full scale" not in capsys.readouterr().err
+
+
 def test_stems_add_up_beside_a_mix_of_16_bits(small: Path) -> None:
     assert main(["render", "small.toml", "-o", "a.wav", "--subtype", "PCM_16", "--stems", "stems"]) == 0
     assert soundfile.info("a.wav").subtype == "PCM_16"
