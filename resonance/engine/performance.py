@@ -30,6 +30,7 @@ from resonance.contract import MAX_STEPS, Event
 from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.mixing import ramped
 from resonance.effects.master import Ceiling
+from resonance.engine import memory
 from resonance.engine.commands import (
     TOUCHED,
     WHOLE,
@@ -83,6 +84,8 @@ _SOONEST_S = 0.3
 _RESTLESS_S = 0.1
 """A scene that is launched plays at least this long before another: floods of them are not followed."""
 _AHEAD_S = 10.0
+_WAKES_S = 20.0
+"""So long before its turn the next engine's memory, which nobody has touched since it was built, is."""
 _BREATH_S = 0.03
 """Between two sounds of a night to come: what is heard now goes first."""
 
@@ -222,6 +225,7 @@ class Performance:
         self.stem_listener: Callable[[int, Mapping[str, F32]], None] | None = None
         """Is given the stems of every block, (2, frames) by their names, and its first frame."""
         self._coming: Future[Engine] | None = None
+        self._sleeps = False  # whether what is coming was not touched since it was built
         self._builder: ThreadPoolExecutor | None = None
         self._legs: list[Leg] = []
         opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
@@ -521,7 +525,7 @@ class Performance:
             carried=self._carried(),
         )
         engine = self._coming.result() if self._coming else self._built(opening.number, opening.seed)
-        self._coming = None
+        self._coming, self._sleeps = None, False
         tail = self._steps(min(TAIL_S, 0.5 * leg.engine.timeline.duration_s))
         if held:
             leg.falls = (self._step, self._step + tail)
@@ -566,7 +570,10 @@ class Performance:
         return tuple(carried)
 
     def _look_ahead(self) -> None:
-        """Has the next engine built, in a thread of its own, once it is known that there will be one."""
+        """Has the next engine built, in a thread of its own, once it is known that there will be one.
+
+        And woken before its turn comes: it has slept for minutes, and who sounds cannot wait for its memory.
+        """
         leg = self._legs[-1]
         ripe = self._step >= leg.opening.step + self._steps(_AHEAD_S) and len(self._legs) == 1
         if self._coming is None and ripe and self._handover_step() < math.inf:
@@ -575,6 +582,11 @@ class Performance:
             seed = next_seed(leg.opening.seed)
             self._builder.submit(_tidied)
             self._coming = self._builder.submit(self._built, leg.opening.number + 1, seed, _BREATH_S)
+            self._sleeps = True
+        near = self._sleeps and self._handover_step() - self._step < self._steps(_WAKES_S)
+        if near and self._builder is not None and self._coming is not None:
+            self._sleeps = False
+            self._builder.submit(_woken, self._coming)
 
     # Rest
 
@@ -866,6 +878,10 @@ def _tidied() -> None:
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _woken(coming: Future[Engine]) -> None:
+    memory.wake(coming.result())
 
 
 def _let_go(played: Collection[int], velocity: float, engine: Engine) -> None:

@@ -45,5 +45,6 @@ def test_takes_what_was_only_promised_and_changes_nothing() -> None:
 def test_leaves_alone_what_cannot_be_written_to() -> None:
     frozen = np.arange(10_000.0)
     frozen.flags.writeable = False
-    memory.take((frozen, np.arange(20_000.0).reshape(100, 200).T, np))
+    for asks in (memory.take, memory.wake):
+        asks((frozen, np.arange(20_000.0).reshape(100, 200).T, np.zeros(0), np))
     assert frozen[-1] == 9_999.0

@@ -9,6 +9,7 @@ from test_engine import PIECE
 
 import resonance
 from resonance.dsp import GRID_FRAMES
+from resonance.engine import memory
 from resonance.engine.commands import (
     AllOff,
     Command,
@@ -369,6 +370,22 @@ def test_the_next_night_is_built_for_whoever_has_time_as_well() -> None:
         performance.sound_ahead()
         performance.render(128)
     assert performance._coming is not None
+
+
+def test_the_next_night_is_woken_once_before_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[object] = []
+    monkeypatch.setattr(memory, "wake", woken.append)
+    performance = Performance(score_of(alone("drone", seconds=60)), endless=True)
+    coming, counted = [], []
+    while len(performance._legs) == 1:
+        performance.render(4_800)
+        coming += [performance._coming.result()] if performance._coming is not None else []
+        if performance._builder is not None:
+            performance._builder.submit(int).result()  # whatever was asked of it before is done
+        counted.append((performance.frame / 48_000, len(woken)))
+    assert woken == coming[-1:]
+    assert [count for at_s, count in counted if at_s < 39.0][-1] == 0
+    assert next(count for at_s, count in counted if at_s > 41.0) == 1
 
 
 def test_a_note_at_the_border_of_two_nights_is_played_by_the_first() -> None:
