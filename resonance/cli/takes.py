@@ -107,7 +107,8 @@ def render(arguments: argparse.Namespace) -> int:
             file.write(block)
             meter.add(block)
         if aside is not None:
-            for block in levelled(aside, int(rate), arguments.lufs, performance.messages.append):
+            tell, begins = performance.messages.append, take.first == 0
+            for block in levelled(aside, int(rate), arguments.lufs, tell, begins=begins):
                 file.write(block)
                 meter.add(block)
             aside.discard()

@@ -130,6 +130,11 @@ def _complete(level: Level) -> None:
     level.added[0] = 1
 
 
+def stand(state: ConvolutionState, frame: int) -> None:
+    """Goes on at an absolute frame, after a rest as without one: where its blocks begin hangs on it."""
+    state.clock[0] = frame % _LONG
+
+
 def convolve(state: ConvolutionState, x: F32, out: F32) -> None:
     """Adds the room's answer to `x` (2, frames) to `out` (2, frames), `LATENCY_FRAMES` late.
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Setting, Span
 from resonance.dsp import F32, GRID_FRAMES
-from resonance.dsp.convolution import convolution_state, convolve
+from resonance.dsp.convolution import convolution_state, convolve, stand
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
 from resonance.dsp.space import rest, space, space_coefficients, space_state
 from resonance.units import choice, db, file, part, seconds
 
 _MONO_BELOW_HZ = 130.0  # the side is 4 dB down at 120 Hz, and 12 dB an octave more below
+_CATCHES_UP_STEPS = 4096
 _SIZE_M = {"chamber": 6.0, "hall": 14.0, "valley": 28.0}
 
 
@@ -55,14 +56,14 @@ class Space:
             self.rest(span.steps)
             return
         if self._rested:
-            rest(self._state, self._rested)
-            self._rested = 0
+            self._catch_up()
         sent, rung = (flat[: out.size].reshape(out.shape) for flat in (self._sent, self._rung))
         sent.fill(0.0)
         rung.fill(0.0)
         if x is not None:
             ramped(x, levels(span["gain_db"]), sent)
         if self._recorded:
+            stand(self._recorded[0], span.start)
             convolve(self._recorded[0], sent, rung)
             rang = bool(rung.any())
         else:
@@ -75,8 +76,15 @@ class Space:
             out += rung
 
     def rest(self, steps: int) -> None:
-        """Lets time go by where nothing rings and nothing is sent; the walls catch up when there is."""
+        """Lets time go by where nothing rings and nothing is sent; the walls catch up now and then."""
         self._rested += steps
+        # Not for hours at once: there is a note then that waits.
+        if self._rested >= _CATCHES_UP_STEPS:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        rest(self._state, self._rested)
+        self._rested = 0
 
 
 def _levelled(response: F32) -> F32:

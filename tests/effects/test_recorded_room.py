@@ -13,13 +13,17 @@ from resonance.units import parameters
 RATE_HZ = 48_000.0
 
 
-def rung(x, response, cuts=(64,), gain_db=0.0):
-    """What comes back of `x` from a room that was recorded, in spans of `cuts` steps, in turn."""
+def rung(x, response, cuts=(64,), gain_db=0.0, rests=0):
+    """What comes back of `x` from a room that was recorded, in spans of `cuts` steps, in turn.
+
+    For the first steps it `rests`.
+    """
     space = Space(SpacePatch(), Setting("space", RATE_HZ, 1, Tuning(), recordings=[response]))
     fields = {name: p.default for name, p in parameters(SpacePatch).items() if p.follows_curves}
     fields["gain_db"] = gain_db
     out = np.zeros_like(x)
-    step = turn = 0
+    space.rest(rests)
+    step, turn = rests, 0
     while step < x.shape[1] // GRID_FRAMES:
         steps = min(cuts[turn % len(cuts)], x.shape[1] // GRID_FRAMES - step)
         turn += 1
@@ -57,3 +61,10 @@ def test_its_gain_is_heard_and_cutting_it_into_spans_changes_nothing():
     whole = rung(x, response)
     assert np.array_equal(whole, rung(x, response, cuts=(1, 7, 2, 100)))
     np.testing.assert_allclose(rung(x, response, gain_db=-20.0), 0.1 * whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("rests", [1, 37, 300])
+def test_after_a_rest_it_is_as_if_it_had_listened_to_silence(rests):
+    x, response = noise(40_000), noise(20_000, seed=2)
+    x[:, : rests * GRID_FRAMES] = 0.0
+    assert np.array_equal(rung(x, response), rung(x, response, rests=rests))
