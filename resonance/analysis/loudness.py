@@ -200,8 +200,9 @@ class Meter:
 
     @property
     def true_peak_dbtp(self) -> float:
-        """The highest peak, also between samples, in dBTP."""
-        return 20.0 * math.log10(self._peak) if self._peak > 0.0 else -math.inf
+        """The highest peak, also between samples but the last twelve, in dBTP."""
+        peak = max(self._peak, float(np.abs(self._past[:, -PEAK_TAPS // 2 :]).max()))
+        return 20.0 * math.log10(peak) if peak > 0.0 else -math.inf
 
     def curve(self, step_s: float = 1.0) -> tuple[F64, F32, F32]:
         """What it read over time: times in s, momentary and short-term in LUFS. It must remember."""

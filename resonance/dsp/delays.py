@@ -24,8 +24,8 @@ def delay_line(longest_frames: int, span_frames: int) -> F32:
 
 
 @kernel
-def remember(line: F32, position: int, x: F32, first: int) -> None:
-    """Writes `x` (2, frames), from its frame `first` on, into the line, over the oldest there is.
+def remember(line: F32, position: int, x: F32) -> None:
+    """Writes `x` (2, frames) into the line, over the oldest there is.
 
     `position` is the frame at which `x` begins.
     """
@@ -33,9 +33,9 @@ def remember(line: F32, position: int, x: F32, first: int) -> None:
     at = position % size
     straight = min(x.shape[1], size - at)
     for channel in range(2):
-        for i in range(first, straight):
+        for i in range(straight):
             line[channel, at + i] = x[channel, i]
-        for i in range(max(first, straight), x.shape[1]):
+        for i in range(straight, x.shape[1]):
             line[channel, at + i - size] = x[channel, i]
 
 

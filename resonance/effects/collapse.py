@@ -65,7 +65,7 @@ class Collapse:
             self._position = GRID_FRAMES
             self._line[:, :GRID_FRAMES] = x[:, -GRID_FRAMES:]
             return
-        remember(self._line, self._position, x, 0)
+        remember(self._line, self._position, x)
         delay, falling = self._curves[:, : span.steps + 1]
         speed = 2.0 ** (-weight * span["fall_st"] / 12.0)
         _fall(self._state, weight, speed, span.step_s, delay, falling)
@@ -75,6 +75,10 @@ class Collapse:
         _sink(weight, level, falling, late, x)
         self._position += span.frames
         self._rests = self._state.tolist() == _AT_REST
+
+    def rest(self, span: Span) -> None:
+        """Lets a span go by in silence."""
+        self.render(span, np.zeros((2, span.frames), np.float32))
 
 
 @kernel

@@ -33,6 +33,8 @@ _WOW_HZ = np.array([0.067, 0.113, 0.191])  # by ear: slower than breath; no comm
 _WOW = np.array([0.5, 0.32, 0.18])
 _WOW_SHARE = 0.16  # of the delay: 13 ms at most, up to 16 cents
 
+_DRAGS = 0.25 * GRID_FRAMES  # frames a step, at most: a hand that pulls hard bends the pitch by a third or so
+
 
 @dataclass(frozen=True)
 class FogPatch:
@@ -50,24 +52,22 @@ class Fog:
     def __init__(self, patch: FogPatch, setting: Setting) -> None:
         longest_s = 0.25 * (1.0 + _WOW_SHARE)
         self._line = delay_line(math.ceil(longest_s * setting.rate_hz), MAX_STEPS * GRID_FRAMES)
-        self._reach = self._line.shape[1] - MAX_STEPS * GRID_FRAMES
         self._late = np.zeros(2 * MAX_STEPS * GRID_FRAMES, np.float32)
         self._taps = np.round(_REFLECTION_S * setting.rate_hz).astype(np.int64)
         self._filter = np.zeros((2, 2))
         self._gathered = np.zeros((2, GRID_FRAMES), np.float32)
         self._wow = setting.stream("wow").random(len(_WOW_HZ))
+        self._dragged = np.full(1, np.nan)  # how late it is heard; unknown where there was no fog
 
     def render(self, span: Span, x: F32) -> None:
         """Lays the fog on `x` (2, frames), in place."""
-        density = span["density"]
-        if not np.count_nonzero(density):
-            # Only what a fog that comes can reach.
-            remember(self._line, span.start, x, max(0, span.frames - self._reach))
+        remember(self._line, span.start, x)
+        density, delay = span["density"], self._delay(span)
+        if delay is None:
             self._filter.fill(0.0)
             return
-        remember(self._line, span.start, x, 0)
         late = self._late[: 2 * span.frames].reshape(2, span.frames)
-        recall(self._line, span.start, self._delay(span), late)
+        recall(self._line, span.start, delay, late)
         closing = (span["cutoff_hz"] / _CLEAR_HZ) ** density
         cutoff = np.minimum(_CLEAR_HZ * closing / span.rate_hz, 0.49)
         entered = np.clip(density / _ENTERS, 0.0, 1.0)
@@ -84,13 +84,35 @@ class Fog:
             x,
         )
 
-    def _delay(self, span: Span) -> F64:
-        """How late the world is heard, in frames (steps + 1,): a function of the absolute step alone."""
+    def rest(self, span: Span) -> None:
+        """Lets a span go by in silence, after more of it than is remembered."""
+        self._delay(span)
+
+    def _delay(self, span: Span) -> F64 | None:
+        """How late the world is heard, in frames (steps + 1,); None where the air is clear."""
+        density = span["density"]
+        if not np.count_nonzero(density):
+            self._dragged.fill(np.nan)
+            return None
         time_s = (span.start // GRID_FRAMES + np.arange(span.steps + 1)) * span.step_s
         waver = np.zeros(span.steps + 1)
         for weight, rate_hz, phase in zip(_WOW, _WOW_HZ, self._wow, strict=True):
             waver += weight * np.sin(2.0 * np.pi * (rate_hz * time_s + phase))
-        return span["density"] * span["drag_s"] * span.rate_hz * (1.0 + _WOW_SHARE * waver)
+        delay = density * span["drag_s"] * span.rate_hz * (1.0 + _WOW_SHARE * waver)
+        _drag(self._dragged, density, delay)
+        return delay
+
+
+@kernel
+def _drag(state: F64, density: F64, delay: F64) -> None:
+    """Lets the `delay` (steps + 1,) go no faster than it may; where there is no fog it goes unheard."""
+    for border in range(delay.size):
+        clear = border > 0 and density[border - 1] == 0.0 and density[border] == 0.0
+        if not (clear or math.isnan(state[0])):
+            # The first border is where the last span ended.
+            most = _DRAGS if border > 0 else 0.0
+            delay[border] = min(max(delay[border], state[0] - most), state[0] + most)
+        state[0] = delay[border]
 
 
 @kernel

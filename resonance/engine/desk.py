@@ -145,10 +145,8 @@ class Desk:
         """Lets a span go by in which it is idle."""
         for space in (self._space, *self._places.values()):
             space.rest(span.steps)
-        silence = np.zeros((2, span.frames), np.float32)
         for name, effect in itertools.chain(*self._weather.values()):
-            if isinstance(effect, Collapse):
-                effect.render(span.with_fields(effects[name]), silence)
+            effect.rest(span.with_fields(effects[name]))
 
     def mixed(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -219,7 +219,8 @@ class Engine:
     def unlimited(self, steps: int) -> Block:
         """As `advance`, but the mix is not late, and has not met the ceiling yet."""
         if not self._ahead:
-            self.sound_ahead(steps)
+            for _ in self.sound_ahead(steps):
+                pass
         due, block = self._ahead[0]
         first, last = self._taken, self._taken + steps
         if last > due.span.steps:
@@ -241,15 +242,17 @@ class Engine:
         """How many steps can be taken at once of what was sounded ahead."""
         return self._ahead[0][0].span.steps - self._taken if self._ahead else 0
 
-    def sound_ahead(self, steps: int) -> None:
+    def sound_ahead(self, steps: int) -> Iterator[None]:
         """Sounds all that the piece does by itself over the next steps, to be taken in shorter spans.
 
-        What hands do to it meanwhile is heard after them; only the notes that they play are heard at once. It
-        can be done up to `LEAD_STEPS` before what was sounded ahead is taken.
+        Part by part: what was sounded ahead before can be taken between two of them. What hands do to the
+        piece meanwhile is heard after these steps; only the notes that they play are heard at once. It can be
+        begun up to `LEAD_STEPS` before what was sounded ahead is taken.
         """
         due = self.due(steps)
         for part in self.playing:
             part.render(due.span, due.begun)
+            yield
         sounded = {part.name: (part.dry, part.wet) for part in self.playing if part.sounding}
         self._ahead.append((due, self.mixed(due, sounded)))
         self.passed(due)

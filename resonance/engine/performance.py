@@ -18,7 +18,7 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -230,6 +230,8 @@ class Performance:
         self._legs: list[Leg] = []
         opening = opening or Opening(0, 0, 1, self.seed, scene, hold)
         self._step = self._ahead = opening.step
+        self._sounding: Iterator[None] | None = None
+        """What is left to do of what is sounded ahead."""
         self._piece_open = 0
         # The ceiling's look-ahead comes out first: before the beginning nobody asks for it.
         self._skip = self.latency_frames if opening.step == 0 else 0
@@ -318,22 +320,30 @@ class Performance:
             done += taken
         return out
 
-    def sound_ahead(self) -> None:
+    def sound_ahead(self) -> bool:
         """Sounds the piece ahead where that is next, for who has time now: a note is then rendered sooner.
 
-        What is done to the piece from here on is done after that.
+        One sound of it at a time, so that none waits for long; returns whether there is more to do. What is
+        done to the piece from here on is done after that.
         """
+        if self._sounding is not None:
+            for _ in self._sounding:
+                return True
+            self._sounding = None
+            return False
         self._look_ahead()
         near = self._ahead - self._step <= LEAD_STEPS and self._surplus.shape[1] == 0
         if not near or self.frame <= 0 or self.ended or len(self._legs) > 1 or self.stem_listener:
-            return
+            return False
         self._catch_up()
         if self._turns():
-            return
+            return False
         self._settle_piece()
         self._close()
-        if not self._turns():
-            self._sound_ahead(AHEAD_STEPS)
+        if self._turns():
+            return False
+        self._sounding = self._sounded_ahead(AHEAD_STEPS)
+        return True
 
     def _turns(self) -> bool:
         """Whether more than the piece changes at the border it has come to: that is done there, no sooner."""
@@ -345,18 +355,20 @@ class Performance:
         """What is done before a lead's beginning counts for the piece, and nothing after it."""
         self._piece_open = max(1, (self._ahead - LEAD_STEPS) * GRID_FRAMES - self.latency_frames + 1)
 
-    def _sound_ahead(self, steps: int) -> None:
+    def _sounded_ahead(self, steps: int) -> Iterator[None]:
+        """Sounds the piece as far ahead as can be, part by part; for all else it is done as it begins."""
         self._close()
         reach = min(self._grid(self._ahead + max(steps, AHEAD_STEPS)), self._next_due()) - self._ahead
-        for leg in self._legs:
-            leg.engine.sound_ahead(reach)
         self._ahead += reach
+        return itertools.chain.from_iterable(leg.engine.sound_ahead(reach) for leg in self._legs)
 
     def _advance(self, steps: int) -> None:
         """Plays up to `steps` steps, no further than the next thing that is due."""
         self._settle()
         if self._step == self._ahead:
-            self._sound_ahead(steps)
+            self._sounding = self._sounded_ahead(steps)
+        while self._sounding is not None and self._legs[-1].engine.left == 0:
+            self.sound_ahead()
         steps = self._begin_asked_within(min(steps, self._legs[-1].engine.left))
         borders = np.arange(self._step, self._step + steps + 1, dtype=np.float64)
         sum_of_legs = np.zeros((2, steps * GRID_FRAMES), np.float32)

@@ -142,6 +142,12 @@ def test_a_peak_at_a_border_of_blocks_is_found():
     assert found[0] > 20 * np.log10(0.5) + 1.5
 
 
+def test_a_peak_in_the_last_sample_is_found():
+    audio = np.zeros((1000, 1), np.float32)
+    audio[-1] = 0.5
+    assert [metered(audio, block=size).true_peak_dbtp for size in (1000, 999, 7)] == [20 * np.log10(0.5)] * 3
+
+
 def test_silence_reads_nothing():
     meter = metered(np.zeros((96_000, 2), np.float32))
     assert meter.integrated() == meter.momentary == meter.true_peak_dbtp == -np.inf

@@ -12,7 +12,7 @@ def recalled(x: np.ndarray, delay: np.ndarray, steps_a_call: int = 4, longest: i
         frames = slice(step * GRID_FRAMES, (step + steps_a_call) * GRID_FRAMES)
         piece = np.ascontiguousarray(x[:, frames])
         heard = np.zeros_like(piece)
-        remember(line, step * GRID_FRAMES, piece, 0)
+        remember(line, step * GRID_FRAMES, piece)
         recall(line, step * GRID_FRAMES, delay[step : step + steps_a_call + 1], heard)
         out[:, frames] = heard
     return out

@@ -222,6 +222,17 @@ def test_t60_moves_without_a_click():
     assert 20 * np.log10(np.abs(highs[:, part]).max() / np.abs(out[:, part]).max()) < -95
 
 
+@pytest.mark.parametrize("short_s", [0.2, 0.5])
+def test_t60_that_is_torn_up_does_not_bloom(short_s):
+    """What was let in to return as loud at a short T60 does not stay for a long one."""
+    rate_hz, steps = 48000, 6 * 750
+    x = np.random.default_rng(1).standard_normal((2, steps * GRID_FRAMES)).astype(np.float32)
+    torn = np.where(np.arange(steps + 1) < 2 * 750, short_s, 8.0)
+    out = answer(x, rate_hz, (torn, torn, torn), size_m=28.0)
+    level_db = [20 * np.log10(part.std()) for part in np.split(out, 60, axis=1)]
+    assert max(level_db[20:]) < np.mean(level_db[10:20]) + 2.0
+
+
 def test_it_is_the_same_however_the_span_is_cut():
     steps = 200
     x = np.random.default_rng(1).standard_normal((2, steps * GRID_FRAMES)).astype(np.float32)

@@ -209,15 +209,16 @@ class Sound:
             busy_at = self._performance.frame if self._busy > _BUSY else None
             awaited = self._awaited - self._performance.frame
             frames = next_frames(self._cushion, self._ring.ready, busy_at, awaited)
+            more = False
             if frames:
                 self._render(frames)
             else:
                 self._announce()
-                self._sound_ahead()
+                more = self._sound_ahead()
             # While there is time, so that no note waits for it; and at last where there is none.
             if time.monotonic() - self._told_at >= (2.0 * TELL_S if frames else TELL_S):
                 self._tell_what_sounds()
-            if not frames:
+            if not (frames or more):
                 self._asked.wait(min(0.01, 0.5 * least_frames(self._cushion) / self._desk.rate_hz))
 
     def _keep_time(self) -> None:
@@ -228,12 +229,14 @@ class Sound:
         self._ring.drop(int(elapsed_s * self._desk.rate_hz))
         self._alone_since = now
 
-    def _sound_ahead(self) -> None:
-        """Has done while there is time what a note would wait for, where blocks are that short."""
-        if least_frames(self._cushion) < AHEAD_STEPS * GRID_FRAMES:
-            began_s = time.monotonic()
-            self._performance.sound_ahead()
-            self._ahead_s += time.monotonic() - began_s
+    def _sound_ahead(self) -> bool:
+        """Does some of what a note would wait for, where blocks are that short; whether there is more."""
+        if least_frames(self._cushion) >= AHEAD_STEPS * GRID_FRAMES:
+            return False
+        began_s = time.monotonic()
+        more = self._performance.sound_ahead()
+        self._ahead_s += time.monotonic() - began_s
+        return more
 
     def _render(self, frames: int) -> None:
         performance = self._performance
