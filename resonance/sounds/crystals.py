@@ -25,7 +25,7 @@ from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voi
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
 from resonance.dsp.curves import ratios
 from resonance.dsp.modes import bent_modes, modes
-from resonance.dsp.noise import white
+from resonance.dsp.noise import chance, white
 from resonance.dsp.partials import sines
 from resonance.generate import theme
 from resonance.generate.onsets import Onsets
@@ -42,6 +42,8 @@ _SNAP_S = 0.3
 _BOW_MODES = 3
 _STILL = np.zeros(1)  # a hand at rest
 _PRESSED = 0.6  # a key pressed home bows its ledge, by ear a little softer than a bow does
+_FELT_S = 0.0032  # how long a felt mallet stays on its ledge
+_BONE = 0.09  # and what of that one of bone does
 _LEDGES = np.array([2, 2, 3, 3, 3, 4])  # octaves above the root: 220, 440 and, rarely, 880 Hz
 
 
@@ -197,48 +199,44 @@ class CrystalsVoice(Voice):
         self._strike = np.zeros(self._lanes)
         self._left = np.zeros(self._lanes, np.float32)
         self._right = np.zeros(self._lanes, np.float32)
+        most = GRID_FRAMES * math.ceil(_FELT_S * self._rate_hz / GRID_FRAMES)
+        self._mallet = np.zeros((1, most), np.float32)
+        self._bow_phase = np.zeros(_BOW_MODES)
+        self._bow_cycles = np.zeros(_BOW_MODES)
+        self._bow_level = np.zeros(_BOW_MODES, np.float32)
         self._excitation = setting.scratch("excitation", MAX_STEPS * GRID_FRAMES, np.float32)
         self._bow = setting.scratch("bow", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
         self._age = 0
         self._state.fill(0.0)
-        rng = np.random.Generator(np.random.PCG64(event.key))
         self._bowed = event.kind == "bow"
         self._held = event.kind == "note"
         self._pan = float(event.detail.get("pan", 0.0))
-        velocity = float(event.detail.get("velocity", 0.7))
-        if event.kind == "snap":
-            return self._snap(event, rng)
-        return self._ledge(event, span, velocity, rng)
+        return self._snap(event) if event.kind == "snap" else self._ledge(event, span)
 
-    def _ledge(self, event: Event, span: Span, velocity: float, rng: np.random.Generator) -> float:
+    def _ledge(self, event: Event, span: Span) -> float:
         brittle = brittleness(float(span.tension[0]))
         t60_s = float(span["t60_s"][0]) * (1.0 - 0.82 * brittle)
         damping, pitch_hz = float(span["damping"][0]), float(event.pitch_hz or 440.0)
-        bank = self._modes_hz, self._modes_t60_s, self._strike
-        _bar(rng.random(2 * len(TUNED)), brittle, pitch_hz, t60_s, damping, *bank)
+        bar = event.key, brittle, pitch_hz, t60_s, damping
+        bow = self._rate_hz, self._bow_phase, self._bow_cycles, self._bow_level
+        self._bow_s = _bar(*bar, self._modes_hz, self._modes_t60_s, self._strike, *bow)
         self._lay(0.25)
-        self._blow = np.zeros(0, np.float32)
-        if self._bowed or self._held:
-            self._bow_phase = rng.random(_BOW_MODES)
-            # In the middle of each pair.
-            self._bow_cycles = self._modes_hz.reshape(2, -1)[:, :_BOW_MODES].mean(axis=0) / self._rate_hz
-            # A mode driven at its own pitch grows to its drive times its decay time in frames.
-            self._bow_level = (7.0 / (self._modes_t60_s[:_BOW_MODES] * self._rate_hz)).astype(np.float32)
         if self._bowed:
-            self._bow_s = 0.9 + 1.6 * rng.random()
+            self._blow = self._mallet[0, :0]
             return float(self._bow_s + 1.3 * t60_s)
+        velocity = float(event.detail.get("velocity", 0.7))
         hardness = min(max(float(span["hardness"][0]) + 0.5 * (velocity - 0.5), 0.0), 1.0)
-        self._blow = _blow(hardness, event.key, self._rate_hz)
+        self._blow = _blow(hardness, event.key, self._rate_hz, self._mallet)
         return 1.3 * t60_s
 
-    def _snap(self, event: Event, rng: np.random.Generator) -> float:
+    def _snap(self, event: Event) -> float:
+        rng = np.random.Generator(np.random.PCG64(event.key))
         self._modes_hz[:] = 1800.0 * 5.5 ** rng.random(self._lanes)
         self._modes_t60_s[:] = rng.uniform(0.02, 0.09, self._lanes)
         self._strike[:] = rng.uniform(0.05, 0.3, self._lanes) / np.sqrt(self._lanes) * 4.0
         self._lay(0.5)
-        self._bowed = False
         delays = event.detail["delays"]
         self._blow = np.zeros(int((_SNAP_S + 0.01) * self._rate_hz), np.float32)
         for delay_s in delays:
@@ -292,7 +290,7 @@ class CrystalsVoice(Voice):
 
 @kernel
 def _bar(
-    chance: F64,
+    key: np.uint64,
     brittle: float,
     pitch_hz: float,
     t60_s: float,
@@ -300,21 +298,34 @@ def _bar(
     modes_hz: F64,
     modes_t60_s: F64,
     strike: F64,
-) -> None:
-    """Writes the pitches, the decays and the weights of a bar's modes, of each pair in both halves (24,)."""
+    rate_hz: float,
+    bow_phase: F64,
+    bow_cycles: F64,
+    bow_level: F32,
+) -> float:
+    """Writes the pitches, the decays and the weights of a bar's modes, of each pair in both halves (24,).
+
+    And for its lowest modes how a bow feeds them; returns how long it is drawn, in seconds.
+    """
     count = TUNED.size
-    where = 0.12 + 0.28 * chance[-1]  # along the bar: never its middle, where every other mode is mute
+    where = 0.12 + 0.28 * chance(key, 2 * count)  # along the bar: in its middle every other mode is mute
     first = 0.35 + 0.65 * math.sin(math.pi * where)
     for i in range(count):
         ratio, split_hz = TUNED[i] + brittle * (RAW[i] - TUNED[i]), 0.0
         if i > 0:
-            ratio *= 1.0 + brittle * (0.04 * chance[i - 1] - 0.02)
+            ratio *= 1.0 + brittle * (0.04 * chance(key, i) - 0.02)
             # Pairs beat slower than once a second at ease, so that no note trembles.
-            split_hz = (0.15 + 0.4 * chance[count + i - 1]) * (1.0 + 6.0 * brittle)
+            split_hz = (0.15 + 0.4 * chance(key, count + i)) * (1.0 + 6.0 * brittle)
         modes_hz[i], modes_hz[count + i] = pitch_hz * ratio - split_hz, pitch_hz * ratio + split_hz
         modes_t60_s[i] = modes_t60_s[count + i] = t60_s / (1.0 + damping * 1.4 * (ratio - 1.0))
         shape = (0.35 + 0.65 * abs(math.sin(math.pi * where * (i + 1)))) / first
         strike[i] = strike[count + i] = 0.5 * _WEIGHT[i] * shape
+    for i in range(bow_phase.size):
+        bow_phase[i] = chance(key, 3 * count + i)
+        # In the middle of each pair; a mode driven there grows to its drive times its decay time in frames.
+        bow_cycles[i] = 0.5 * (modes_hz[i] + modes_hz[count + i]) / rate_hz
+        bow_level[i] = 7.0 / (modes_t60_s[i] * rate_hz)
+    return 0.9 + 1.6 * chance(key, 4 * count)
 
 
 @kernel
@@ -328,14 +339,12 @@ def _laid(modes_hz: F64, pan: float, spread: float, height: F64, left: F32, righ
         left[i], right[i] = math.cos(angle), math.sin(angle)
 
 
-def _blow(hardness: float, key: np.uint64, rate_hz: float) -> F32:
+def _blow(hardness: float, key: np.uint64, rate_hz: float, mallet: F32) -> F32:
     """A mallet's push: the harder, the shorter; a smooth pulse of unit area, with a grain of contact."""
-    contact_s = 0.0032 * 0.09**hardness
-    frames = max(4, int(contact_s * rate_hz))
-    grain = np.zeros((1, GRID_FRAMES * -(-frames // GRID_FRAMES)), np.float32)
-    white(key, 0, grain)
-    _push(hardness, grain[0, :frames])
-    return grain[0, :frames]
+    frames = max(4, int(_FELT_S * _BONE**hardness * rate_hz))
+    white(key, 0, mallet)
+    _push(hardness, mallet[0, :frames])
+    return mallet[0, :frames]
 
 
 @kernel
