@@ -172,7 +172,7 @@ class Touch:
         return Touch(self.bend_cents[borders], self.pressure[borders], self.timbre[borders])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Span:
     """A stretch of the clock: `steps` grid steps from absolute frame `start` on.
 
@@ -180,7 +180,7 @@ class Span:
     `presence` is how much of the sound the score wants here, 0 to 1, crossfades included. `beats` are the
     heart's beats in this span. `heard` holds the events of other sounds that begin in it, and
     notes of a player's that began shortly before it. `touch` is there
-    for the voice of a note whose player bends, presses or colours it.
+    for the voice of a note whose player bends, presses or colours it. It is there to be read: others do too.
     """
 
     start: int

@@ -130,7 +130,7 @@ def aligned(*shape: int) -> F32:
     """Zeros, float32, that begin with a line of the cache: across two, reads take a third longer."""
     size = math.prod(shape)
     flat = np.zeros(size + _LINE_BYTES // 4, np.float32)
-    first = -flat.ctypes.data % _LINE_BYTES // 4
+    first = -flat.__array_interface__["data"][0] % _LINE_BYTES // 4
     return flat[first : first + size].reshape(shape)
 
 

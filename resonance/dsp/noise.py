@@ -84,12 +84,6 @@ def _scrambled(number: np.uint64) -> np.uint64:
 
 
 @kernel
-def chance(key: np.uint64, number: int) -> float:
-    """The number of this number that is a key's own: evenly from 0 to 1, and never 1."""
-    return np.float64(_scrambled(key ^ _scrambled(np.uint64(number))) >> np.uint64(11)) * 2.0**-53
-
-
-@kernel
 def _lane_key(key: np.uint64, lane: int) -> np.uint64:
     return _scrambled(key ^ _scrambled(np.uint64(lane)))
 

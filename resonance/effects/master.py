@@ -7,6 +7,7 @@ Everything is on by default.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +46,15 @@ class Master:
         self._begun_frame = math.ceil(_SOFT_START_S * setting.rate_hz)
         self._end_frames = math.ceil(_SOFT_END_S * setting.rate_hz)
 
+    @staticmethod
+    def curves(fields: Mapping[str, F64]) -> dict[str, F64]:
+        """What it follows, worked out from its controls."""
+        return {"level": levels(fields["gain_db"] + fields["volume_db"])}
+
     def render(self, span: Span, x: F32, out: F32) -> None:
-        """Levels the premaster `x` (2, frames) into `out`, which is overwritten."""
+        """Levels the premaster `x` (2, frames) into `out`, which is overwritten, by its `curves`."""
         out.fill(0.0)
-        level = levels(span["gain_db"] + span["volume_db"])
+        level = span["level"]
         if span.start < self._begun_frame or span.start + span.frames > self.end - self._end_frames:
             level = level * self._fades(span)
         ramped(x, level, out)

@@ -8,12 +8,13 @@ long, left for what is left and right for what is right; a steady sound returns 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Setting, Span
-from resonance.dsp import F32, GRID_FRAMES
+from resonance.dsp import F32, F64, GRID_FRAMES
 from resonance.dsp.convolution import convolution_state, convolve, stand
 from resonance.dsp.curves import levels
 from resonance.dsp.mixing import mono_below, ramped
@@ -50,8 +51,15 @@ class Space:
         self._rings = False
         self._rested = 0
 
+    @staticmethod
+    def curves(fields: Mapping[str, F64], rate_hz: float) -> dict[str, F64]:
+        """What it follows, worked out from its controls."""
+        t60_s = fields["t60_s"]
+        t60 = space_coefficients(t60_s * fields["low"], t60_s, t60_s * fields["high"], rate_hz)
+        return {"level": levels(fields["gain_db"]), "t60": t60}
+
     def render(self, span: Span, x: F32 | None, out: F32) -> None:
-        """Adds the reverberation of what is sent, `x` (2, frames) or nothing, to `out`."""
+        """Adds the reverberation of what is sent, `x` (2, frames) or nothing, to `out`, by its `curves`."""
         if x is None and not self._rings:
             self.rest(span.steps)
             return
@@ -61,15 +69,13 @@ class Space:
         sent.fill(0.0)
         rung.fill(0.0)
         if x is not None:
-            ramped(x, levels(span["gain_db"]), sent)
+            ramped(x, span["level"], sent)
         if self._recorded:
             stand(self._recorded[0], span.start)
             convolve(self._recorded[0], sent, rung)
             rang = bool(rung.any())
         else:
-            t60_s = span["t60_s"]
-            t60 = space_coefficients(t60_s * span["low"], t60_s, t60_s * span["high"], span.rate_hz)
-            rang = space(self._state, t60, sent, rung)
+            rang = space(self._state, span["t60"], sent, rung)
         self._rings = bool(rang or self._recorded or np.count_nonzero(self._lows))
         if self._rings:
             mono_below(self._lows, _MONO_BELOW_HZ / span.rate_hz, rung)

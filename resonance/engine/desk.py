@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,23 +43,29 @@ class Block:
 
     start: int
     mix: F32
-    premaster: F32
-    space: F32
-    stems: Mapping[str, F32]
+    premaster: F32 = field(default_factory=lambda: np.zeros((2, 0), np.float32))
+    space: F32 = field(default_factory=lambda: np.zeros((2, 0), np.float32))
+    stems: Mapping[str, F32] = field(default_factory=dict)
     events: Sequence[Event] = ()
 
     def cut(self, first: int, last: int) -> Block:
         """From its step `first` to its step `last`."""
         frames = slice(first * GRID_FRAMES, last * GRID_FRAMES)
-        begin, end = self.start + frames.start, self.start + frames.stop
+        if frames == slice(0, self.mix.shape[1]):
+            return self
         return Block(
-            begin,
+            self.start + frames.start,
             self.mix[:, frames],
             self.premaster[:, frames],
             self.space[:, frames],
             {name: stem[:, frames] for name, stem in self.stems.items()},
-            [event for event in self.events if begin <= event.frame < end],
+            self.events_in(first, last),
         )
+
+    def events_in(self, first: int, last: int) -> Sequence[Event]:
+        """What begins from its step `first` to its step `last`."""
+        begin, end = self.start + first * GRID_FRAMES, self.start + last * GRID_FRAMES
+        return [event for event in self.events if begin <= event.frame < end]
 
     def stem(self, name: str) -> F32:
         """A sound's dry signal, silence where it rests; or by these names the `space` and the `premaster`."""
@@ -130,6 +136,14 @@ class Desk:
         self._forgets_frames = _FORGETS_S * room.rate_hz
         self._silent_frames = math.inf
         self._sums = Scratch(), Scratch()
+
+    def curves(
+        self, effects: Mapping[str, Mapping[str, F64]], rate_hz: float
+    ) -> dict[str, Mapping[str, F64]]:
+        """What each effect follows, worked out from its controls, all by the effects' names."""
+        spaces = ("space", *map(place, self.places))
+        worked_out = {name: Space.curves(effects[name], rate_hz) for name in spaces}
+        return {**effects, **worked_out, "master": Master.curves(effects["master"])}
 
     @property
     def places(self) -> Sequence[str]:

@@ -218,6 +218,20 @@ class Engine:
 
     def unlimited(self, steps: int) -> Block:
         """As `advance`, but the mix is not late, and has not met the ceiling yet."""
+        block, first, last, by_hand = self._take(steps)
+        block = block.cut(first, last)
+        return block if by_hand is None else block.with_(by_hand)
+
+    def mix_of(self, steps: int) -> Block:
+        """As `unlimited`, with only the mix and the events: over short spans the rest takes as long."""
+        block, first, last, by_hand = self._take(steps)
+        mix, events = block.mix[:, first * GRID_FRAMES : last * GRID_FRAMES], block.events_in(first, last)
+        if by_hand is not None:
+            mix, events = mix + by_hand.mix, in_order([*events, *by_hand.events])
+        return Block(block.start + first * GRID_FRAMES, mix, events=events)
+
+    def _take(self, steps: int) -> tuple[Block, int, int, Block | None]:
+        """What the next steps are cut from, by its own first and last, and what is played by hand there."""
         if not self._ahead:
             for _ in self.sound_ahead(steps):
                 pass
@@ -225,17 +239,15 @@ class Engine:
         first, last = self._taken, self._taken + steps
         if last > due.span.steps:
             raise ValueError(f"{self.left} steps are left of what was sounded ahead, not {steps}")
-        if steps < due.span.steps:
-            block = block.cut(first, last)
-        listen = partial(self._past.beside, block.start) if self._past is not None else None
+        listen = (
+            partial(self._past.beside, block.start + first * GRID_FRAMES) if self._past is not None else None
+        )
         by_hand = self.keys.over(due, first, last, self._sounding, listen)
-        if by_hand is not None:
-            block = block.with_(by_hand)
         self._taken = last
         if last == due.span.steps:
             self._ahead.popleft()
             self._taken = 0
-        return block
+        return block, first, last, by_hand
 
     @property
     def left(self) -> int:
@@ -260,7 +272,7 @@ class Engine:
     def _limited(self, block: Block) -> Block:
         mix = np.empty_like(block.mix)
         self._ceiling.render(block.mix, mix)
-        return Block(block.start, mix, block.premaster, block.space, block.stems, block.events)
+        return replace(block, mix=mix)
 
     def due(self, steps: int, *, desk: bool = True) -> Due:
         """Decides what all do over the next steps; `passed` is to be told when they have been sounded.
@@ -285,7 +297,7 @@ class Engine:
         for name in self._desk.places:
             t60_s = self._clock.values(f"{name}.{PLACE}", steps)
             effects[place(name)] = {**effects["space"], "t60_s": t60_s}
-        return Due(span, begun, effects, clock)
+        return Due(span, begun, self._desk.curves(effects, self.rate), clock)
 
     def passed(self, due: Due) -> None:
         """The clock goes on past a span."""

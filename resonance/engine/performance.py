@@ -375,7 +375,7 @@ class Performance:
         listened = self.stem_names if self.stem_listener else ()
         stems = {name: np.zeros_like(sum_of_legs) for name in listened}
         for leg in self._legs:
-            block = leg.engine.unlimited(steps)
+            block = leg.engine.unlimited(steps) if stems else leg.engine.mix_of(steps)
             begins_s = leg.first_frame / self.rate
             self._recent.extend(self._shown(event, begins_s) for event in block.events[-SHOWN_EVENTS:])
             if self.listener is not None:
@@ -390,12 +390,12 @@ class Performance:
                 _lay(block.stem(name), level, stem)
         if self.stem_listener is not None:
             self.stem_listener(self._step * GRID_FRAMES, stems)
-        mix = np.empty_like(sum_of_legs)
-        self._ceiling.render(sum_of_legs, mix)
+        limited = np.empty_like(sum_of_legs)
+        self._ceiling.render(sum_of_legs, limited)
         self._step += steps
-        skipped = min(self._skip, mix.shape[1])
+        skipped = min(self._skip, limited.shape[1])
         self._skip -= skipped
-        self._surplus = mix[:, skipped:]
+        self._surplus = limited[:, skipped:]
 
     def _settle(self) -> None:
         """Does everything that is due at this step."""

@@ -23,9 +23,9 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
-from resonance.dsp.curves import ratios
+from resonance.dsp.curves import hashed, ratios
 from resonance.dsp.modes import bent_modes, modes
-from resonance.dsp.noise import chance, white
+from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
 from resonance.generate import theme
 from resonance.generate.onsets import Onsets
@@ -308,24 +308,24 @@ def _bar(
     And for its lowest modes how a bow feeds them; returns how long it is drawn, in seconds.
     """
     count = TUNED.size
-    where = 0.12 + 0.28 * chance(key, 2 * count)  # along the bar: in its middle every other mode is mute
+    where = 0.12 + 0.28 * hashed(key, 2 * count)  # along the bar: in its middle every other mode is mute
     first = 0.35 + 0.65 * math.sin(math.pi * where)
     for i in range(count):
         ratio, split_hz = TUNED[i] + brittle * (RAW[i] - TUNED[i]), 0.0
         if i > 0:
-            ratio *= 1.0 + brittle * (0.04 * chance(key, i) - 0.02)
+            ratio *= 1.0 + brittle * (0.04 * hashed(key, i) - 0.02)
             # Pairs beat slower than once a second at ease, so that no note trembles.
-            split_hz = (0.15 + 0.4 * chance(key, count + i)) * (1.0 + 6.0 * brittle)
+            split_hz = (0.15 + 0.4 * hashed(key, count + i)) * (1.0 + 6.0 * brittle)
         modes_hz[i], modes_hz[count + i] = pitch_hz * ratio - split_hz, pitch_hz * ratio + split_hz
         modes_t60_s[i] = modes_t60_s[count + i] = t60_s / (1.0 + damping * 1.4 * (ratio - 1.0))
         shape = (0.35 + 0.65 * abs(math.sin(math.pi * where * (i + 1)))) / first
         strike[i] = strike[count + i] = 0.5 * _WEIGHT[i] * shape
     for i in range(bow_phase.size):
-        bow_phase[i] = chance(key, 3 * count + i)
+        bow_phase[i] = hashed(key, 3 * count + i)
         # In the middle of each pair; a mode driven there grows to its drive times its decay time in frames.
         bow_cycles[i] = 0.5 * (modes_hz[i] + modes_hz[count + i]) / rate_hz
         bow_level[i] = 7.0 / (modes_t60_s[i] * rate_hz)
-    return 0.9 + 1.6 * chance(key, 4 * count)
+    return 0.9 + 1.6 * hashed(key, 4 * count)
 
 
 @kernel

@@ -28,6 +28,7 @@ def rung(x, response, cuts=(64,), gain_db=0.0, rests=0):
         steps = min(cuts[turn % len(cuts)], x.shape[1] // GRID_FRAMES - step)
         turn += 1
         own, flat = {name: np.full(steps + 1, value) for name, value in fields.items()}, np.zeros(steps + 1)
+        own = Space.curves(own, RATE_HZ)
         frames = slice(step * GRID_FRAMES, (step + steps) * GRID_FRAMES)
         piece = np.zeros((2, steps * GRID_FRAMES), np.float32)
         span = Span(step * GRID_FRAMES, steps, RATE_HZ, flat, flat, flat, flat, flat, own)

@@ -114,8 +114,8 @@ def test_a_finger_that_presses_lets_up_and_presses_again_is_heard_the_same(sound
 def test_hands_that_move_all_the_time_do_not_cut_what_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single steps cost several times as much as spans, and a finger that bends sends a message in each."""
     spans, ahead = [], []
-    heard, sounded = Engine.unlimited, Engine.sound_ahead
-    monkeypatch.setattr(Engine, "unlimited", lambda self, steps: spans.append(steps) or heard(self, steps))
+    heard, sounded = Engine.mix_of, Engine.sound_ahead
+    monkeypatch.setattr(Engine, "mix_of", lambda self, steps: spans.append(steps) or heard(self, steps))
     monkeypatch.setattr(
         Engine, "sound_ahead", lambda self, steps: ahead.append(steps) or sounded(self, steps)
     )
