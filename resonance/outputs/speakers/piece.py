@@ -52,7 +52,7 @@ _MOST_AT_ONCE = 128  # commands between two renders: 1 ms; two thousand keys can
 _HAND_FRAMES = HAND_STEPS * GRID_FRAMES
 # What was done so late may not have come to the piece.
 _LATELY_FRAMES = (AHEAD_STEPS + LEAD_STEPS + 1) * GRID_FRAMES
-_BUSY = 0.4  # of the time that it has, what rendering took over the last `_BUSY_S`
+_BUSY = 0.6  # of the time that it has, what rendering took over the last `_BUSY_S`
 _BUSY_S = 0.1
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
