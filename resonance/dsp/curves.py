@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from resonance.dsp import F64, GRID_FRAMES, I64, kernel
+from resonance.dsp import F64, GRID_FRAMES, kernel
 
 # Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators": SplitMix64's golden gamma, and
 # its mixing function, Stafford's variant 13 of MurmurHash3's finalizer.
@@ -190,16 +190,3 @@ def octaves(height: F64) -> F64:
 def ratios(interval_cents: F64) -> F64:
     """Ratios of intervals in cents, of any shape; ten times as fast as a power of two."""
     return _powers(interval_cents, A_CENT)
-
-
-@kernel
-def glides(begin: F64, end: F64, since: I64, steps: int, out: F64) -> None:
-    """Writes values (n, k) that go from `begin` to `end`, (n,) each, in straight lines of `steps` steps.
-
-    `since` (n,) int64 is how many steps ago each began, at the first of the `k` borders.
-    """
-    for i in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            share = min(max((since[i] + k) / steps, 0.0), 1.0)
-            # There it is exactly there, as it is when nothing is computed any more.
-            out[i, k] = end[i] if share == 1.0 else begin[i] + (end[i] - begin[i]) * share

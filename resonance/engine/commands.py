@@ -35,6 +35,10 @@ class Command:
             if problem:
                 raise CommandError(f"{type(self).__name__}: {problem}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For thousands a second: what dataclasses do by themselves takes three times as long."""
+        return _unpacked, (type(self), *[getattr(self, name) for name, _ in _DECLARED[type(self)]])
+
 
 @dataclass(frozen=True, slots=True)
 class NoteOn(Command):
@@ -164,6 +168,14 @@ COMMANDS: dict[str, type[Command]] = {
 _DECLARED = {each: [(field.name, str(field.type)) for field in fields(each)] for each in COMMANDS.values()}
 _NAMES = {command: name for name, command in COMMANDS.items()}
 _DEFAULTS = {command: [(field.name, field.default) for field in fields(command)] for command in _NAMES}
+
+
+def _unpacked(command: type[Command], *values: object) -> Command:
+    """A command that was checked when it was made."""
+    made = object.__new__(command)
+    for (name, _), value in zip(_DECLARED[command], values, strict=True):
+        object.__setattr__(made, name, value)
+    return made
 
 
 def to_json(command: Command) -> dict[str, Any]:

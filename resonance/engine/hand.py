@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from resonance.contract import MAX_STEPS, Touch
-from resonance.dsp import F64
-from resonance.dsp.curves import glides
+from resonance.dsp import F64, I64, kernel
 from resonance.engine.commands import MOST_BEND_CENTS, TOUCHED, WHOLE
 
-_FINGER = dict(zip(TOUCHED, (0.0, 0.0, 0.5), strict=True))
+_MIDDLE = 0.5
+_FINGER = dict(zip(TOUCHED, (0.0, 0.0, _MIDDLE), strict=True))
 _WHOLE = {WHOLE + name: value for name, value in _FINGER.items()}
 AT_REST = _FINGER | _WHOLE | {"tuned_cents": 0.0}
 """What is done by the note's own finger, and to the whole of its channel: a voice feels both as one.
@@ -21,6 +21,7 @@ AT_REST = _FINGER | _WHOLE | {"tuned_cents": 0.0}
 GLIDE_STEPS = 8  # 11 ms at 48 kHz: no zipper is heard, and no delay is felt
 
 _NAMES = tuple(AT_REST)
+_PLACES = {name: place for place, name in enumerate(_NAMES)}
 
 
 def whole(values: Mapping[str, float]) -> dict[str, float]:
@@ -36,40 +37,52 @@ class Hand:
         self._to = np.array([(AT_REST | values)[name] for name in _NAMES])
         self._from = self._to.copy()
         self._since = np.full(len(_NAMES), -GLIDE_STEPS)
+        self._last = -GLIDE_STEPS  # when it was moved
         self._still: Touch | None = None
 
     def move(self, step: int, **values: float) -> None:
         """Moves from an absolute step on."""
-        now = self._over(step, 0)[:, 0]
         for name, value in values.items():
-            place = _NAMES.index(name)
-            self._from[place], self._to[place], self._since[place] = now[place], value, step
-        self._still = None
+            place = _PLACES[name]
+            self._from[place] = _gone(self._from, self._to, self._since, step, place)
+            self._to[place], self._since[place] = value, step
+        self._still, self._last = None, step
 
     def touch(self, step: int, steps: int) -> Touch:
         """What the voice feels over some steps."""
-        if step < self._since.max() + GLIDE_STEPS:
-            return _felt(self._over(step, steps))
+        if step < self._last + GLIDE_STEPS:
+            return self._felt(step, steps)
         if self._still is None:
-            resting = _felt(self._to[:, None])
+            resting = self._felt(step, 0)
             self._still = Touch(*(np.full(MAX_STEPS + 1, curve[0]) for curve in resting.curves))
         return self._still.cut(slice(0, steps + 1))
 
-    def _over(self, step: int, steps: int) -> F64:
-        """Everything at the borders of some steps, (values, steps + 1)."""
-        over = np.empty((len(_NAMES), steps + 1))
-        glides(self._from, self._to, step - self._since, GLIDE_STEPS, over)
-        return over
+    def _felt(self, step: int, steps: int) -> Touch:
+        felt = np.empty((3, steps + 1))
+        _feel(self._from, self._to, self._since, step, felt)
+        return Touch(felt[0], felt[1], felt[2])
 
 
-def _felt(over: F64) -> Touch:
-    """Finger and whole channel as one. Source: RP-053, 2.4 to 2.6: combined for each note separately."""
-    bend_cents, pressure, timbre, whole_bend_cents, whole_pressure, whole_timbre, tuned_cents = over
-    bend_cents = _within(bend_cents + whole_bend_cents, -MOST_BEND_CENTS, MOST_BEND_CENTS)
-    timbre = _within(timbre + (whole_timbre - _FINGER["timbre"]), 0.0, 1.0)
-    return Touch(bend_cents + tuned_cents, np.maximum(pressure, whole_pressure), timbre)
+@kernel
+def _gone(begin: F64, end: F64, since: I64, step: int, k: int) -> float:
+    """Where one of the values is at a step."""
+    share = min(max((step - since[k]) / GLIDE_STEPS, 0.0), 1.0)
+    # There it is exactly there, as it is when nothing is computed any more.
+    return end[k] if share == 1.0 else begin[k] + (end[k] - begin[k]) * share
 
 
-def _within(values: F64, low: float, high: float) -> F64:
-    """`np.clip`, which takes three times as long for as few."""
-    return np.minimum(np.maximum(values, low), high)
+@kernel
+def _feel(begin: F64, end: F64, since: I64, step: int, felt: F64) -> None:
+    """Writes bend, pressure and timbre from a step on, (3, borders): finger and whole channel as one.
+
+    All others are (7,), in the order of `AT_REST`. Source: RP-053, 2.4 to 2.6: combined for each note
+    separately.
+    """
+    for border in range(felt.shape[1]):
+        now = step + border
+        bend_cents = _gone(begin, end, since, now, 0) + _gone(begin, end, since, now, 3)
+        tuned_cents = _gone(begin, end, since, now, 6)
+        felt[0, border] = min(max(bend_cents, -MOST_BEND_CENTS), MOST_BEND_CENTS) + tuned_cents
+        felt[1, border] = max(_gone(begin, end, since, now, 1), _gone(begin, end, since, now, 4))
+        timbre = _gone(begin, end, since, now, 2) + (_gone(begin, end, since, now, 5) - _MIDDLE)
+        felt[2, border] = min(max(timbre, 0.0), 1.0)

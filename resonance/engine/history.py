@@ -7,7 +7,8 @@ that began, and had the desk to itself, before the half hour did; its memory is 
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
+import pickle
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from resonance.dsp import F32, GRID_FRAMES
-from resonance.engine.commands import Command, from_json, to_json
+from resonance.engine.commands import Command
 
 KEPT_S = 1800.0
 CHUNK_S = 10.0
@@ -62,14 +63,14 @@ class _Log:
     opening: Opening
     clear: int
     packed: list[bytes] = field(default_factory=list)
-    fresh: list[Any] = field(default_factory=list)
+    fresh: list[tuple[int, Command]] = field(default_factory=list)
     size: int = 0
     whole: bool = True
 
     def add(self, frame: int, command: Command) -> None:
-        self.fresh.append([frame, to_json(command)])
+        self.fresh.append((frame, command))
         if len(self.fresh) == _PACKED:
-            self.packed.append(zlib.compress(json.dumps(self.fresh).encode(), 1))
+            self.packed.append(zlib.compress(pickle.dumps(self.fresh, pickle.HIGHEST_PROTOCOL), 1))
             self.size += len(self.packed[-1])
             self.fresh = []
 
@@ -84,21 +85,21 @@ class Done(Sequence[tuple[int, Command]]):
     """
 
     def __init__(self, logs: Sequence[_Log]) -> None:
-        self._parts: list[bytes | list[Any]] = []
+        self._parts: list[bytes | list[tuple[int, Command]]] = []
         for log in logs:
             self._parts += log.packed
             self._parts.append(log.fresh.copy())
 
-    def said(self) -> Iterator[list[Any]]:
-        """Frames and commands as they are written down, some hundreds at a time."""
+    def some(self) -> Iterator[Sequence[tuple[int, Command]]]:
+        """The same, some hundreds at a time."""
         for part in self._parts:
-            yield json.loads(zlib.decompress(part)) if isinstance(part, bytes) else part
+            yield pickle.loads(zlib.decompress(part)) if isinstance(part, bytes) else part
 
     def __iter__(self) -> Iterator[tuple[int, Command]]:
-        return ((frame, from_json(said)) for some in self.said() for frame, said in some)
+        return itertools.chain.from_iterable(self.some())
 
     def __len__(self) -> int:
-        return sum(map(len, self.said()))
+        return sum(map(len, self.some()))
 
     def __getitem__(self, place: Any) -> Any:
         return tuple(self)[place]

@@ -155,19 +155,15 @@ class Take:
         """The lines of its file, some hundreds at a time."""
         yield [self.header()]
         heard = deque({"at": at, "heard": digest} for at, digest in self.digests)
-        for some in self._said():
+        all_commands: Iterable[Sequence[tuple[int, Command]]] = [self.commands]
+        for some in self.commands.some() if isinstance(self.commands, Done) else all_commands:
             lines = []
-            for at, said in some:
+            for at, command in some:
                 while heard and heard[0]["at"] <= at:
                     lines.append(heard.popleft())
-                lines.append({"at": at, **said})
+                lines.append({"at": at, **to_json(command)})
             yield lines
         yield [*heard, {"at": self.end, "end": True}]
-
-    def _said(self) -> Iterable[Iterable[Any]]:
-        if isinstance(self.commands, Done):
-            return self.commands.said()
-        return [[(at, to_json(command)) for at, command in self.commands]]
 
 
 def kept(performance: Performance, seconds: float = KEPT_S) -> Take:

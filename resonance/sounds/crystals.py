@@ -23,7 +23,7 @@ import numpy as np
 
 from resonance.contract import MAX_STEPS, Event, Patch, Rule, Setting, Span, Voice
 from resonance.dsp import F32, F64, GRID_FRAMES, kernel
-from resonance.dsp.curves import hashed, ratios
+from resonance.dsp.curves import A_CENT, hashed, power_of_two
 from resonance.dsp.modes import bent_modes, modes
 from resonance.dsp.noise import white
 from resonance.dsp.partials import sines
@@ -205,6 +205,9 @@ class CrystalsVoice(Voice):
         self._bow_cycles = np.zeros(_BOW_MODES)
         self._bow_level = np.zeros(_BOW_MODES, np.float32)
         self._excitation = setting.scratch("excitation", MAX_STEPS * GRID_FRAMES, np.float32)
+        fed = MAX_STEPS + 1, _BOW_MODES
+        self._fed_cycles = setting.scratch("fed cycles", fed, np.float64)
+        self._fed_level = setting.scratch("fed level", fed, np.float32)
         self._bow = setting.scratch("bow", 2 * MAX_STEPS * GRID_FRAMES, np.float32)
 
     def start(self, event: Event, span: Span) -> float:
@@ -280,11 +283,12 @@ class CrystalsVoice(Voice):
 
         Their phases go on while nothing presses: for how long nothing does hangs on where spans end.
         """
-        level = stroke.astype(np.float32)[:, None] * self._bow_level
-        bend = np.ones(len(stroke)) if span.touch is None else ratios(span.touch.bend_cents)
+        cycles, level = self._fed_cycles[: span.steps + 1], self._fed_level[: span.steps + 1]
+        cents = _STILL if span.touch is None else span.touch.bend_cents
+        _feed(stroke, cents, self._bow_cycles, self._bow_level, cycles, level)
         both = self._bow[: 2 * span.frames].reshape(2, span.frames)
         both.fill(0.0)
-        sines(self._bow_phase, bend[:, None] * self._bow_cycles, level, level, both)
+        sines(self._bow_phase, cycles, level, level, both)
         excitation += both[0]
 
 
@@ -326,6 +330,16 @@ def _bar(
         bow_cycles[i] = 0.5 * (modes_hz[i] + modes_hz[count + i]) / rate_hz
         bow_level[i] = 7.0 / (modes_t60_s[i] * rate_hz)
     return 0.9 + 1.6 * hashed(key, 4 * count)
+
+
+@kernel
+def _feed(stroke: F64, cents: F64, bow_cycles: F64, bow_level: F32, cycles: F64, level: F32) -> None:
+    """Writes how the lowest modes are fed by a `stroke` (borders,): the bow's own, bent by as many cents."""
+    for border in range(stroke.size):
+        bend = power_of_two(cents[min(border, cents.size - 1)] * A_CENT)
+        for i in range(bow_cycles.size):
+            cycles[border, i] = bend * bow_cycles[i]
+            level[border, i] = np.float32(stroke[border]) * bow_level[i]
 
 
 @kernel
