@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -154,16 +154,27 @@ class Take:
     def _lines(self) -> Iterator[list[dict[str, Any]]]:
         """The lines of its file, some hundreds at a time."""
         yield [self.header()]
-        heard = deque({"at": at, "heard": digest} for at, digest in self.digests)
-        all_commands: Iterable[Sequence[tuple[int, Command]]] = [self.commands]
-        for some in self.commands.some() if isinstance(self.commands, Done) else all_commands:
-            lines = []
+        heard = deque(self.digests)
+        for some in _in_parts(self.commands):
+            lines: list[dict[str, Any]] = []
             for at, command in some:
-                while heard and heard[0]["at"] <= at:
-                    lines.append(heard.popleft())
+                while heard and heard[0][0] <= at:
+                    lines.append(_heard(*heard.popleft()))
                 lines.append({"at": at, **to_json(command)})
             yield lines
-        yield [*heard, {"at": self.end, "end": True}]
+        yield [*(_heard(*each) for each in heard), {"at": self.end, "end": True}]
+
+
+def _heard(at: int, digest: str) -> dict[str, Any]:
+    return {"at": at, "heard": digest}
+
+
+def _in_parts(commands: Sequence[tuple[int, Command]]) -> Iterator[Sequence[tuple[int, Command]]]:
+    """Commands some hundreds at a time, where there may be a million."""
+    if isinstance(commands, Done):
+        yield from commands.some()
+    else:
+        yield commands
 
 
 def kept(performance: Performance, seconds: float = KEPT_S) -> Take:
