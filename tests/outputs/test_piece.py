@@ -71,6 +71,21 @@ def test_a_score_that_is_saved_again_knows_what_hands_did_meanwhile(tmp_path: Pa
     os.close(pipe[1])
 
 
+def test_where_there_is_hardly_time_it_plays_twice_as_far_ahead_for_a_while(tmp_path: Path) -> None:
+    score = tmp_path / "a.toml"
+    score.write_text(STILL.format(sounds='"drone"'))
+    pipe = os.pipe()
+    sound = Sound(Piece(str(score), cushion_frames=1024), Ring(), Asked(pipe[0]))
+    reaches = []
+    for busy, frames in ((0.1, 128), (0.69, 128), (0.71, 128), (0.6, 96_000), (0.49, 90_000), (0.1, 8_000)):
+        sound._performance.render(frames)
+        sound._busy = busy
+        sound._mind_flood()
+        reaches.append(sound._reach)
+    assert reaches == [1024, 1024, 2048, 2048, 2048, 1024]
+    os.close(pipe[1])
+
+
 def test_a_long_cushion_leaves_room_in_the_ring() -> None:
     assert within_ring(192_000) + 4096 <= RING_FRAMES
     assert within_ring(16_384) == 16_384

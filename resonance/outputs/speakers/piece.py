@@ -54,6 +54,8 @@ _HAND_FRAMES = HAND_STEPS * GRID_FRAMES
 _LATELY_FRAMES = (AHEAD_STEPS + LEAD_STEPS + 1) * GRID_FRAMES
 _BUSY = 0.6  # of the time that it has, what rendering took over the last `_BUSY_S`
 _BUSY_S = 0.1
+_FLOODED, _CALM = 0.7, 0.5  # of the same: from when on it plays twice as far ahead, and until when
+_CALM_S = 2.0
 _ALONE_S = 2.0  # after a longer absence than this the machine slept, and the piece slept with it
 
 
@@ -93,7 +95,6 @@ class Sounding:
     here: Opening
     peaks: tuple[float, float]
     lead_s: float
-    cushion_frames: int
     ended: bool
     messages: tuple[str, ...] = field(default=())
     at_s: float = 0.0
@@ -163,6 +164,7 @@ class Sound:
         self._peaks = np.zeros(2)
         self._told_at = 0.0
         self._busy = self._ahead_s = 0.0
+        self._flooded, self._flooded_at = False, 0
         self._awaited = 0
         self._fading: Performance | None = None
         self._faded = 0
@@ -208,7 +210,7 @@ class Sound:
                 self._keep_time()
             busy_at = self._performance.frame if self._busy > _BUSY else None
             awaited = self._awaited - self._performance.frame
-            frames = next_frames(self._cushion, self._ring.ready, busy_at, awaited)
+            frames = next_frames(self._reach, self._ring.ready, busy_at, awaited)
             more = False
             if frames:
                 self._render(frames)
@@ -246,6 +248,7 @@ class Sound:
         share = (time.monotonic() - began_s + self._ahead_s) * performance.rate / frames
         self._ahead_s = 0.0
         self._busy += (share - self._busy) * min(1.0, frames / (_BUSY_S * performance.rate))
+        self._mind_flood()
         if self._fading is not None:
             audio = self._taken_over(audio)
         out = self._desk.through(audio)
@@ -254,6 +257,19 @@ class Sound:
             self._ring.write(out)
         if performance.ended and not was_over:
             self._ring.header[Header.ENDED] = self._ring.header[Header.WRITTEN] + self._desk.latency_frames
+
+    @property
+    def _reach(self) -> int:
+        """How far to play ahead: where there is hardly time, twice as far, so that a stall is no gap."""
+        return within_ring(2 * self._cushion) if self._flooded else self._cushion
+
+    def _mind_flood(self) -> None:
+        """Notices when hands, or the machine, leave hardly any time to render, and when that is over."""
+        frame = self._performance.frame
+        if self._busy > (_CALM if self._flooded else _FLOODED):
+            self._flooded, self._flooded_at = True, frame
+        elif frame - self._flooded_at > _CALM_S * self._performance.rate:
+            self._flooded = False
 
     def _taken_over(self, audio: F32) -> F32:
         """The new score's sound over the old one's, at equal power."""
@@ -291,7 +307,6 @@ class Sound:
                 performance.here(),
                 (float(self._peaks[0]), float(self._peaks[1])),
                 (self._ring.ready + self._desk.latency_frames) / self._desk.rate_hz,
-                self._cushion,
                 performance.ended,
                 said,
                 time.monotonic(),
@@ -324,7 +339,7 @@ class Sound:
         performance = self._performance
         frame = None
         if at_s is not None:
-            frame = hand_frame(performance, self._moments, command, at_s, self._cushion)
+            frame = hand_frame(performance, self._moments, command, at_s, self._reach)
         try:
             performance.do(command, frame)
         except (KeyError, ValueError) as error:
