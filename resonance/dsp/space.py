@@ -220,8 +220,8 @@ def _next_t60(t60: F64, asked: F64, turn: float) -> None:
 
     `turn` is how long the lines are in the mean, in frames.
     """
+    part = min(t60[0, 1] / (_RISES_TURNS * turn), 1.0)
     for band in range(3):
-        part = min(t60[0, band] / (_RISES_TURNS * turn), 1.0)
         t60[1, band] = min(asked[band], t60[0, band] + part * part * _RISES * GRID_FRAMES)
 
 

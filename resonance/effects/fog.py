@@ -34,6 +34,7 @@ _WOW = np.array([0.5, 0.32, 0.18])
 _WOW_SHARE = 0.16  # of the delay: 13 ms at most, up to 16 cents
 
 _DRAGS = 0.25 * GRID_FRAMES  # frames a step, at most: a hand that pulls hard bends the pitch by a third or so
+_UNKNOWN = -1.0
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,18 @@ class Fog:
         self._filter = np.zeros((2, 2))
         self._gathered = np.zeros((2, GRID_FRAMES), np.float32)
         self._wow = setting.stream("wow").random(len(_WOW_HZ))
-        self._dragged = np.full(1, np.nan)  # how late it is heard; unknown where there was no fog
+        self._felt = np.full(2, _UNKNOWN)  # the density and the drag as they are felt
 
     def render(self, span: Span, x: F32) -> None:
         """Lays the fog on `x` (2, frames), in place."""
         remember(self._line, span.start, x)
-        density, delay = span["density"], self._delay(span)
-        if delay is None:
+        felt = self._follow(span)
+        if felt is None:
             self._filter.fill(0.0)
             return
+        density, drag_s = felt
         late = self._late[: 2 * span.frames].reshape(2, span.frames)
-        recall(self._line, span.start, delay, late)
+        recall(self._line, span.start, self._delay(span, density * drag_s), late)
         closing = (span["cutoff_hz"] / _CLEAR_HZ) ** density
         cutoff = np.minimum(_CLEAR_HZ * closing / span.rate_hz, 0.49)
         entered = np.clip(density / _ENTERS, 0.0, 1.0)
@@ -86,33 +88,44 @@ class Fog:
 
     def rest(self, span: Span) -> None:
         """Lets a span go by in silence, after more of it than is remembered."""
-        self._delay(span)
+        self._follow(span)
 
-    def _delay(self, span: Span) -> F64 | None:
-        """How late the world is heard, in frames (steps + 1,); None where the air is clear."""
-        density = span["density"]
-        if not np.count_nonzero(density):
-            self._dragged.fill(np.nan)
+    def _follow(self, span: Span) -> F64 | None:
+        """Density and drag (2, steps + 1) as they are felt; None where the air is clear."""
+        density, drag_s = span["density"], span["drag_s"]
+        if self._felt[0] <= 0.0 and not np.count_nonzero(density):
+            self._felt[:] = 0.0, drag_s[-1]
             return None
+        felt = np.empty((2, span.steps + 1))
+        _follow(self._felt, density, drag_s, _DRAGS / ((1.0 + _WOW_SHARE) * span.rate_hz), felt)
+        return felt
+
+    def _delay(self, span: Span, late_s: F64) -> F64:
+        """How late the world is heard, in frames (steps + 1,), where it is so late but for the wow."""
         time_s = (span.start // GRID_FRAMES + np.arange(span.steps + 1)) * span.step_s
         waver = np.zeros(span.steps + 1)
         for weight, rate_hz, phase in zip(_WOW, _WOW_HZ, self._wow, strict=True):
             waver += weight * np.sin(2.0 * np.pi * (rate_hz * time_s + phase))
-        delay = density * span["drag_s"] * span.rate_hz * (1.0 + _WOW_SHARE * waver)
-        _drag(self._dragged, density, delay)
-        return delay
+        return late_s * span.rate_hz * (1.0 + _WOW_SHARE * waver)
 
 
 @kernel
-def _drag(state: F64, density: F64, delay: F64) -> None:
-    """Lets the `delay` (steps + 1,) go no faster than it may; where there is no fog it goes unheard."""
-    for border in range(delay.size):
-        clear = border > 0 and density[border - 1] == 0.0 and density[border] == 0.0
-        if not (clear or math.isnan(state[0])):
-            # The first border is where the last span ended.
-            most = _DRAGS if border > 0 else 0.0
-            delay[border] = min(max(delay[border], state[0] - most), state[0] + most)
-        state[0] = delay[border]
+def _follow(state: F64, density: F64, drag_s: F64, most_s: float, felt: F64) -> None:
+    """Writes what is felt of density and drag (2, borders): no more than moves the delay by `most_s` a step.
+
+    `state` (2,) is what was felt last, where the first border is.
+    """
+    for border in range(density.size):
+        moves_s = most_s if border > 0 else 0.0
+        if state[0] < 0.0:
+            state[0], state[1] = density[border], drag_s[border]
+        else:
+            moves = moves_s / max(state[1], 1e-9)
+            state[0] = min(max(density[border], state[0] - moves), state[0] + moves)
+            # In clear air nobody hears where it stands.
+            free_s = moves_s if state[0] > 0.0 else 1.0
+            state[1] = min(max(drag_s[border], state[1] - free_s), state[1] + free_s)
+        felt[0, border], felt[1, border] = state[0], state[1]
 
 
 @kernel

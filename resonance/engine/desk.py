@@ -63,8 +63,9 @@ class Block:
         )
 
     def events_in(self, first: int, last: int) -> Sequence[Event]:
-        """What begins from its step `first` to its step `last`."""
-        begin, end = self.start + first * GRID_FRAMES, self.start + last * GRID_FRAMES
+        """What begins from its step `first` to its step `last`; in the first step also what comes late."""
+        begin: float = self.start + first * GRID_FRAMES if first else -math.inf
+        end = self.start + last * GRID_FRAMES
         return [event for event in self.events if begin <= event.frame < end]
 
     def stem(self, name: str) -> F32:

@@ -280,6 +280,8 @@ class Part:
         try:
             for event in self._rule.events(span):
                 event.frame = int(event.frame)
+                if not isinstance(event.detail, dict):
+                    raise TypeError(f"an event's detail is {event.detail!r}, not a dict")
                 events.append(event)
         except _FAULTS as fault:
             self._rule = None

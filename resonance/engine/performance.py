@@ -327,8 +327,12 @@ class Performance:
         done to the piece from here on is done after that.
         """
         if self._sounding is not None:
-            for _ in self._sounding:
-                return True
+            try:
+                for _ in self._sounding:
+                    return True
+            except BaseException:  # as Ctrl-C: whoever goes on begins it anew
+                self._sounding, self._ahead = None, self._step + self._legs[-1].engine.left
+                raise
             self._sounding = None
             return False
         self._look_ahead()

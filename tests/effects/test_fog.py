@@ -82,17 +82,18 @@ def test_a_hand_that_pulls_it_up_or_down_bends_the_pitch_and_no_more(drag_s):
     density = np.interp(BORDERS_S, [0, 1.5, 1.52, 4, 4.02], [0.1, 0.1, 1, 1, 0.1])
     y = foggy(tone(440.0, STEPS), density, drag_s=drag_s, thickness=0.0)
     _, pitch_hz = pitch_track(y.T, RATE_HZ)
-    assert 440.0 * 0.73 < np.nanmin(pitch_hz[10:]) < 440.0 * 0.78
-    assert 440.0 * 1.22 < np.nanmax(pitch_hz[10:]) < 440.0 * 1.27
+    assert 440.0 * 0.74 < np.nanmin(pitch_hz[10:]) < 440.0 * 0.85
+    assert 440.0 * 1.15 < np.nanmax(pitch_hz[10:]) < 440.0 * 1.26
     assert np.array_equal(y, foggy(tone(440.0, STEPS), density, (3, 1, 50), drag_s=drag_s, thickness=0.0))
 
 
-def test_a_fog_that_comes_again_begins_where_it_is():
-    comes = np.interp(BORDERS_S, [0, 1, 3, 3.02, 3.5], [0, 0.5, 0.5, 0, 0.4])
-    comes[(BORDERS_S > 3.02) & (BORDERS_S < 3.1)] = 0.0
-    later = comes * (BORDERS_S > 3.02)
-    x = tone(440.0, STEPS)
-    assert np.array_equal(*(foggy(x, each, (3, 50, 7))[:, round(4 * RATE_HZ) :] for each in (comes, later)))
+@pytest.mark.parametrize("drag_s", [0.08, 0.25])
+def test_a_fog_that_is_torn_away_or_down_does_not_click(drag_s):
+    density = np.interp(BORDERS_S, [0, 1, 1.02, 2.5, 2.52], [0, 0, 1, 1, 0])
+    y = foggy(tone(440.0, STEPS), density, (3, 1, 50), drag_s=drag_s)
+    assert not len(clicks(y.T, RATE_HZ))
+    gone = round(5.0 * RATE_HZ)
+    assert np.array_equal(y[:, gone:], tone(440.0, STEPS)[:, gone:])
 
 
 def test_short_reflections_gather_and_draw_left_and_right_together():

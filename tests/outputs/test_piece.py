@@ -77,12 +77,23 @@ def test_where_there_is_hardly_time_it_plays_twice_as_far_ahead_for_a_while(tmp_
     pipe = os.pipe()
     sound = Sound(Piece(str(score), cushion_frames=1024), Ring(), Asked(pipe[0]))
     reaches = []
-    for busy, frames in ((0.1, 128), (0.69, 128), (0.71, 128), (0.6, 96_000), (0.49, 90_000), (0.1, 8_000)):
-        sound._performance.render(frames)
-        sound._busy = busy
-        sound._mind_flood()
+    for busy, seconds in (
+        (0.1, 0.1),
+        (0.69, 0.1),
+        (0.71, 0.1),
+        (0.6, 3),
+        (0.49, 1.8),
+        (0.1, 0.3),
+        (0.1, 0.1),
+    ):
+        for _ in range(round(seconds * 100)):
+            sound._performance.render(480)
+            sound._busy = busy
+            sound._mind_flood(480)
         reaches.append(sound._reach)
-    assert reaches == [1024, 1024, 2048, 2048, 2048, 1024]
+    assert reaches[:5] == [1024, 1024, 2048, 2048, 2048]
+    assert 1024 < reaches[5] < 2048
+    assert reaches[6] == 1024
     os.close(pipe[1])
 
 

@@ -164,7 +164,9 @@ class Sound:
         self._peaks = np.zeros(2)
         self._told_at = 0.0
         self._busy = self._ahead_s = 0.0
-        self._flooded, self._flooded_at = False, 0
+        self._flooded_at: int | None = None
+        self._spare_frames = 0
+        """How much farther ahead it plays than it would, for want of time."""
         self._awaited = 0
         self._fading: Performance | None = None
         self._faded = 0
@@ -248,7 +250,7 @@ class Sound:
         share = (time.monotonic() - began_s + self._ahead_s) * performance.rate / frames
         self._ahead_s = 0.0
         self._busy += (share - self._busy) * min(1.0, frames / (_BUSY_S * performance.rate))
-        self._mind_flood()
+        self._mind_flood(frames)
         if self._fading is not None:
             audio = self._taken_over(audio)
         out = self._desk.through(audio)
@@ -261,15 +263,20 @@ class Sound:
     @property
     def _reach(self) -> int:
         """How far to play ahead: where there is hardly time, twice as far, so that a stall is no gap."""
-        return within_ring(2 * self._cushion) if self._flooded else self._cushion
+        return within_ring(self._cushion + self._spare_frames)
 
-    def _mind_flood(self) -> None:
-        """Notices when hands, or the machine, leave hardly any time to render, and when that is over."""
+    def _mind_flood(self, frames: int) -> None:
+        """Notices when hands, or the machine, leave hardly any time to render, and when that is over.
+
+        Then it comes back by an eighth of the time, so that what is played meanwhile keeps its order in time.
+        """
         frame = self._performance.frame
-        if self._busy > (_CALM if self._flooded else _FLOODED):
-            self._flooded, self._flooded_at = True, frame
-        elif frame - self._flooded_at > _CALM_S * self._performance.rate:
-            self._flooded = False
+        if self._busy > (_FLOODED if self._flooded_at is None else _CALM):
+            self._flooded_at, self._spare_frames = frame, self._cushion
+        elif self._flooded_at is not None and frame - self._flooded_at > _CALM_S * self._performance.rate:
+            self._flooded_at = None
+        elif self._flooded_at is None:
+            self._spare_frames = max(0, self._spare_frames - frames // 8)
 
     def _taken_over(self, audio: F32) -> F32:
         """The new score's sound over the old one's, at equal power."""
