@@ -2,7 +2,8 @@
 
 A low-pass closes; short reflections gather around every sound and draw left and right together; and all of
 it is heard later and later, through a delay that grows with the density and wavers slowly, so that pitch
-drags as well. It is linear: on every stem it is the same fog as on their sum.
+drags as well. It is linear: on every stem it is the same fog as on their sum. However hard a hand pulls, it
+comes and goes no faster than bends the pitch by a third.
 
 What it follows: only its own density, which the score draws.
 
