@@ -165,11 +165,11 @@ def test_9_brittle_crystals_ring_a_third_as_long(seed: int) -> None:
     from resonance.engine import Engine
 
     engine = Engine(score_of("dream: doubt"), seed=seed, only=("crystals",), stems=True)
-    for quiet in ("touch_hz", "theme_hz"):
-        engine.set(f"crystals.{quiet}", 0.0)
+    # The fog would ring on with it: it has to have lifted.
+    for quiet in ("crystals.touch_hz", "crystals.theme_hz", "fog.density"):
+        engine.set(quiet, 0.0)
     while engine.frame < 0.65 * 80.0 * RATE_HZ:
         engine.advance(128)
-    engine.set("fog.density", 0.0)
     engine.note_on(69, 0.7)
     stem = np.concatenate([engine.advance(128).stems["crystals"].copy() for _ in range(10)], axis=1).T
     assert t60_s(stem, RATE_HZ, TUNING.note_hz(69)) <= 4.5 / 3.0
